@@ -1,0 +1,258 @@
+//! Reading a request's body: its type, its size, its deadline.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::web::Bytes;
+
+use crate::problem::Problem;
+
+/// What a body may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyBounds {
+    /// The most bytes.
+    pub(crate) bytes_max: usize,
+    /// How long it may take to arrive.
+    pub(crate) timeout: Duration,
+}
+
+/// The length that the head declares.
+pub(crate) fn declared_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Checks that the body is declared to be JSON in UTF-8.
+///
+/// # Errors
+/// `unsupported_media_type`.
+pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Err(Problem::unsupported_media_type());
+    };
+    if value.as_bytes() == b"application/json" || value.to_str().is_ok_and(is_json) {
+        return Ok(());
+    }
+    Err(Problem::unsupported_media_type())
+}
+
+fn is_json(value: &str) -> bool {
+    let mut parts = value.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    media_type.eq_ignore_ascii_case("application/json")
+        && parts
+            .filter(|part| !part.is_empty())
+            .all(|parameter| match parameter.split_once('=') {
+                Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => charset
+                    .trim()
+                    .trim_matches('"')
+                    .eq_ignore_ascii_case("utf-8"),
+                Some(_) => true,
+                None => false,
+            })
+}
+
+/// Reads a body whole.
+///
+/// # Errors
+/// `payload_too_large`, at once if the head declares too many bytes; `request_timeout`;
+/// `body_incomplete`.
+pub(crate) async fn read(
+    payload: &mut Payload,
+    declared: Option<u64>,
+    bounds: BodyBounds,
+) -> Result<Bytes, Problem> {
+    let too_large = || Problem::payload_too_large(bounds.bytes_max);
+    if declared.is_some_and(|bytes| bytes > bounds.bytes_max as u64) {
+        return Err(too_large());
+    }
+    let mut reading = Reading::new(payload, bounds);
+    let finished = match reading.at_once().await {
+        Some(finished) => finished,
+        None => tokio::time::timeout(bounds.timeout, poll_fn(|context| reading.poll_all(context)))
+            .await
+            .map_err(|_| Problem::request_timeout(bounds.timeout))?,
+    };
+    finished.map_err(|fault| match fault {
+        Fault::TooLarge | Fault::Payload(PayloadError::Overflow) => too_large(),
+        Fault::Payload(error) => Problem::body_incomplete(error.to_string()),
+    })
+}
+
+/// Tells whether a body that nobody wants came whole with its head, and takes it off the connection.
+pub(crate) async fn is_here(payload: &mut Payload, bounds: BodyBounds) -> bool {
+    matches!(Reading::new(payload, bounds).at_once().await, Some(Ok(_)))
+}
+
+/// Makes an answer the last of its connection, whose request has not arrived whole.
+///
+/// As long as the payload lives the server closes such a connection, after a short wait for the peer
+/// to take the answer. Of a dropped payload it would go on to read chunks, with no deadline.
+pub(crate) fn end_connection_after(response: HttpResponse, payload: Payload) -> HttpResponse {
+    response.map_body(|_, answer| {
+        BoxBody::new(LastAnswer {
+            answer,
+            _payload: payload,
+        })
+    })
+}
+
+struct LastAnswer {
+    answer: BoxBody,
+    _payload: Payload,
+}
+
+impl MessageBody for LastAnswer {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.answer).poll_next(context)
+    }
+}
+
+enum Fault {
+    TooLarge,
+    Payload(PayloadError),
+}
+
+/// Collects a body. A body of one chunk is taken as it is, without a copy.
+struct Reading<'a> {
+    payload: BodyStream<&'a mut Payload>,
+    bytes_max: usize,
+    first: Bytes,
+    all: Vec<u8>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(payload: &'a mut Payload, bounds: BodyBounds) -> Reading<'a> {
+        let payload = BodyStream::new(payload);
+        Reading {
+            payload,
+            bytes_max: bounds.bytes_max,
+            first: Bytes::new(),
+            all: Vec::new(),
+        }
+    }
+
+    /// The body if it came with its head: only one that did not pays for a timer.
+    ///
+    /// The server polls a handler before it hands over what it has read already, so that nothing is
+    /// there at the first look says nothing yet.
+    async fn at_once(&mut self) -> Option<Result<Bytes, Fault>> {
+        let mut looked = false;
+        poll_fn(|context| match self.poll_all(context) {
+            Poll::Ready(finished) => Poll::Ready(Some(finished)),
+            Poll::Pending if looked => Poll::Ready(None),
+            Poll::Pending => {
+                looked = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    fn poll_all(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, Fault>> {
+        loop {
+            match ready!(Pin::new(&mut self.payload).poll_next(context)) {
+                None if self.all.is_empty() => {
+                    return Poll::Ready(Ok(std::mem::take(&mut self.first)));
+                }
+                None => return Poll::Ready(Ok(Bytes::from(std::mem::take(&mut self.all)))),
+                Some(Err(error)) => return Poll::Ready(Err(Fault::Payload(error))),
+                Some(Ok(chunk)) => {
+                    let bytes = self.first.len().max(self.all.len()) + chunk.len();
+                    if bytes > self.bytes_max {
+                        return Poll::Ready(Err(Fault::TooLarge));
+                    }
+                    self.add(chunk);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, chunk: Bytes) {
+        if self.first.is_empty() {
+            self.first = chunk;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&chunk);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+    use crate::problem::Code;
+
+    const BOUNDS: BodyBounds = BodyBounds {
+        bytes_max: 8,
+        timeout: Duration::from_millis(1),
+    };
+
+    #[test]
+    fn only_json_in_utf_8_is_taken() {
+        let check = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_str(value).unwrap());
+            check_media_type(&headers).is_ok()
+        };
+        for taken in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+        ] {
+            assert!(check(taken), "{taken}");
+        }
+        for refused in [
+            "text/json",
+            "application/json; charset=latin1",
+            "application/jsonp",
+            "",
+            "application/json; x",
+        ] {
+            assert!(!check(refused), "{refused}");
+        }
+        assert!(check_media_type(&HeaderMap::new()).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_within_the_bound_is_read_and_a_larger_one_is_refused() {
+        let read_all = async |body: &'static [u8], declared| {
+            read(
+                &mut Payload::from(Bytes::from_static(body)),
+                declared,
+                BOUNDS,
+            )
+            .await
+        };
+        assert_eq!(read_all(b"12345678", None).await.unwrap(), "12345678");
+        assert_eq!(read_all(b"", Some(0)).await.unwrap(), "");
+        assert_eq!(
+            read_all(b"123456789", None).await.unwrap_err().code(),
+            Code::PayloadTooLarge
+        );
+        assert_eq!(
+            read_all(b"1", Some(9)).await.unwrap_err().code(),
+            Code::PayloadTooLarge
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! Cursors: where a list goes on, as an opaque text.
+//!
+//! Base64url of a version, the kind of list, whose list it is, the position behind which it goes on,
+//! and a checksum. A cursor holds no secret: a position in another account's list leads nowhere, and
+//! the checksum is there to refuse what was mistyped or cut.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use didfarm_core::ids::{AccountId, ConversationId, MessageId};
+use didfarm_core::time::Timestamp;
+use didfarm_runtime::read::Position;
+
+use crate::problem::{Code, Problem};
+
+const VERSION: u8 = 1;
+/// Version, kind, scope, time, id.
+const BODY_BYTES: usize = 1 + 1 + 8 + 8 + 8;
+const CHECK_BYTES: usize = 4;
+const CURSOR_BYTES: usize = BODY_BYTES + CHECK_BYTES;
+const CURSOR_CHARS: usize = CURSOR_BYTES.div_ceil(3) * 4;
+
+/// Which list a cursor belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum List {
+    /// The messages of an account.
+    Messages(AccountId),
+    /// The conversations of an account.
+    Conversations(AccountId),
+    /// The messages of one conversation.
+    History(ConversationId),
+}
+
+impl List {
+    fn kind_and_scope(self) -> (u8, u64) {
+        match self {
+            List::Messages(account) => (1, account.get()),
+            List::Conversations(account) => (2, account.get()),
+            List::History(conversation) => (3, conversation.get()),
+        }
+    }
+}
+
+/// The cursor that goes on behind a position.
+pub(crate) fn encode(list: List, position: Position) -> String {
+    let (kind, scope) = list.kind_and_scope();
+    let mut bytes = [0; CURSOR_BYTES];
+    bytes[0] = VERSION;
+    bytes[1] = kind;
+    bytes[2..10].copy_from_slice(&scope.to_be_bytes());
+    bytes[10..18].copy_from_slice(&position.at.0.to_be_bytes());
+    bytes[18..26].copy_from_slice(&position.id.to_be_bytes());
+    let check = check(&bytes[..BODY_BYTES]);
+    bytes[BODY_BYTES..].copy_from_slice(&check);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The position in a cursor that this list gave out.
+///
+/// # Errors
+/// `invalid_cursor` for anything else.
+pub(crate) fn decode(list: List, cursor: &str) -> Result<Position, Problem> {
+    read(list, cursor).ok_or_else(|| {
+        let detail = "send the next_cursor of the page before, unchanged, to the same list";
+        Problem::of_field(Code::InvalidCursor, "cursor", detail)
+    })
+}
+
+/// The cursor of a conversation's messages, which goes on before a message.
+pub(crate) fn encode_history(conversation: ConversationId, before: MessageId) -> String {
+    encode(
+        List::History(conversation),
+        Position {
+            at: Timestamp::ZERO,
+            id: before.get(),
+        },
+    )
+}
+
+/// The message in a cursor of this conversation.
+///
+/// # Errors
+/// `invalid_cursor` for anything else.
+pub(crate) fn decode_history(
+    conversation: ConversationId,
+    cursor: &str,
+) -> Result<MessageId, Problem> {
+    decode(List::History(conversation), cursor).map(|position| MessageId(position.id))
+}
+
+fn read(list: List, cursor: &str) -> Option<Position> {
+    if cursor.len() != CURSOR_CHARS {
+        return None;
+    }
+    let bytes: [u8; CURSOR_BYTES] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
+    let (body, sum) = bytes.split_at(BODY_BYTES);
+    let (kind, scope) = list.kind_and_scope();
+    let mine =
+        body[0] == VERSION && body[1] == kind && word(body, 2) == scope && check(body) == sum;
+    mine.then(|| Position {
+        at: Timestamp(word(body, 10).cast_signed()),
+        id: word(body, 18),
+    })
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..at + 8]
+        .iter()
+        .fold(0, |value, byte| (value << 8) | u64::from(*byte))
+}
+
+/// FNV-1a, 32 bits.
+fn check(bytes: &[u8]) -> [u8; CHECK_BYTES] {
+    let mix = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    bytes.iter().fold(0x811c_9dc5, mix).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIST: List = List::Messages(AccountId(7));
+
+    proptest! {
+        #[test]
+        fn a_cursor_leads_back_to_its_position(at: i64, id: u64) {
+            let position = Position { at: Timestamp(at), id };
+            prop_assert_eq!(decode(LIST, &encode(LIST, position)).unwrap(), position);
+        }
+
+        #[test]
+        fn garbage_is_an_invalid_cursor(text in "\\PC{0,60}|[A-Za-z0-9_-]{40}") {
+            prop_assert_eq!(decode(LIST, &text).unwrap_err().code(), Code::InvalidCursor);
+        }
+
+        #[test]
+        fn a_cursor_with_one_changed_character_is_refused(id: u64, place in 0..CURSOR_CHARS, other in "[A-Za-z0-9_-]") {
+            let cursor = encode(LIST, Position { at: Timestamp(1), id });
+            let mut changed = cursor.clone();
+            changed.replace_range(place..=place, &other);
+            prop_assert_eq!(decode(LIST, &changed).is_ok(), changed == cursor);
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_is_refused() {
+        let cursor = encode(
+            LIST,
+            Position {
+                at: Timestamp(1),
+                id: 2,
+            },
+        );
+        assert!(decode(List::Messages(AccountId(8)), &cursor).is_err());
+        assert!(decode(List::Conversations(AccountId(7)), &cursor).is_err());
+        let history = encode_history(ConversationId(7), MessageId(9));
+        assert_eq!(
+            decode_history(ConversationId(7), &history).unwrap(),
+            MessageId(9)
+        );
+        assert!(decode_history(ConversationId(8), &history).is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! The operators' endpoints: metrics and health for everyone who reaches the listener, the rest for
+//! who has the token.
+
+mod accounts;
+mod health;
+mod numbers;
+
+use std::sync::Arc;
+
+use actix_web::web::{self, ServiceConfig};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::auth;
+use crate::exchange::{Exchange, resource, serve};
+use crate::metrics::Route;
+use crate::problem::{Asked, Problem};
+
+/// What only the operators' routes need.
+pub(crate) struct Ops {
+    metrics: PrometheusHandle,
+    token: Arc<str>,
+}
+
+impl Ops {
+    pub(crate) fn new(metrics: PrometheusHandle, token: Arc<str>) -> Ops {
+        Ops { metrics, token }
+    }
+}
+
+/// Adds the routes.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(
+            resource("/metrics", "GET")
+                .route(web::get().to(serve(Route::Metrics, health::metrics))),
+        )
+        .service(
+            resource("/healthz", "GET").route(web::get().to(serve(Route::Health, health::alive))),
+        )
+        .service(
+            resource("/readyz", "GET").route(web::get().to(serve(Route::Health, health::ready))),
+        )
+        .service(
+            resource("/ops/accounts", "GET, POST")
+                .route(web::get().to(serve(Route::Operate, accounts::list)))
+                .route(web::post().to(serve(Route::Operate, accounts::create))),
+        )
+        .service(
+            resource("/ops/accounts/{id}/keys", "POST")
+                .route(web::post().to(serve(Route::Operate, accounts::create_key))),
+        )
+        .service(
+            resource("/ops/accounts/{id}/top-up", "POST")
+                .route(web::post().to(serve(Route::Operate, accounts::top_up))),
+        )
+        .service(
+            resource("/ops/accounts/{id}/limit", "PUT")
+                .route(web::put().to(serve(Route::Operate, accounts::set_limit))),
+        )
+        .service(
+            resource("/ops/numbers", "POST")
+                .route(web::post().to(serve(Route::Operate, numbers::add))),
+        )
+        .service(
+            resource("/ops/numbers/{id}", "PATCH")
+                .route(web::patch().to(serve(Route::Operate, numbers::set))),
+        )
+        .service(
+            resource("/ops/numbers/{id}/release", "POST")
+                .route(web::post().to(serve(Route::Operate, numbers::release))),
+        )
+        .service(
+            resource("/ops/quarantine", "GET")
+                .route(web::get().to(serve(Route::Operate, numbers::quarantine))),
+        );
+}
+
+/// Lets only operators in.
+fn check_operator(exchange: &Exchange) -> Result<(), Problem> {
+    auth::check_ops_token(exchange.bearer(), &exchange.state::<Ops>().token)
+}
+
+fn asked(exchange: &Exchange, number_field: &'static str) -> Asked {
+    Asked {
+        number_field,
+        retry_after: exchange.front().engine.retry_after(),
+    }
+}

@@ -1,0 +1,337 @@
+//! The shapes of `/api/v1/sms`: prefixed ids, times in seconds.
+
+use didfarm_core::channel::Channel;
+use didfarm_core::e164::E164;
+use didfarm_core::ids::{ConversationId, MessageId, NumberId};
+use didfarm_core::message::{Message, StatusChange};
+use didfarm_core::reason::Reason;
+use didfarm_core::time::Timestamp;
+use didfarm_runtime::read::ConversationView;
+use didfarm_runtime::receive::ReceivedMessage;
+use didfarm_runtime::send::SentMessage;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{CURRENCY, Fraction, Seconds, Shown, euros};
+
+/// A message that was just accepted.
+#[derive(Serialize)]
+pub(crate) struct Sent<'a> {
+    id: Shown<MessageId>,
+    conversation_id: Shown<ConversationId>,
+    number_id: Shown<NumberId>,
+    direction: &'static str,
+    from: Shown<E164>,
+    to: Shown<E164>,
+    body: &'a str,
+    channel: &'static str,
+    status: &'static str,
+    segments: u16,
+    encoding: &'static str,
+    cost: Box<RawValue>,
+    currency: &'static str,
+    created_at: Seconds,
+}
+
+impl<'a> Sent<'a> {
+    pub(crate) fn of(message: &'a SentMessage) -> Sent<'a> {
+        Sent {
+            id: Shown(message.id),
+            conversation_id: Shown(message.conversation),
+            number_id: Shown(message.number),
+            direction: "outbound",
+            from: Shown(message.from),
+            to: Shown(message.to),
+            body: &message.body,
+            channel: message.channel.as_str(),
+            status: "queued",
+            segments: message.segments,
+            encoding: message.encoding.as_str(),
+            cost: euros(message.charge),
+            currency: CURRENCY,
+            created_at: Seconds(message.created_at),
+        }
+    }
+}
+
+/// A message with all that is known of it.
+#[derive(Serialize)]
+pub(crate) struct Whole<'a> {
+    id: Shown<MessageId>,
+    conversation_id: Shown<ConversationId>,
+    number_id: Shown<NumberId>,
+    direction: &'static str,
+    from: Shown<E164>,
+    to: Shown<E164>,
+    body: &'a str,
+    channel: &'static str,
+    status: &'static str,
+    reason: Option<&'static str>,
+    segments: u16,
+    encoding: &'static str,
+    cost: Box<RawValue>,
+    currency: &'static str,
+    refunded: bool,
+    status_history: Vec<Step>,
+    read_at: Option<Seconds>,
+    created_at: Seconds,
+    updated_at: Seconds,
+}
+
+/// One step of a status, its time with a fraction: several may fall within one second.
+#[derive(Serialize)]
+struct Step {
+    status: &'static str,
+    at: Fraction,
+    reason: Option<&'static str>,
+}
+
+impl<'a> Whole<'a> {
+    pub(crate) fn of(message: &'a Message) -> Whole<'a> {
+        Whole {
+            id: Shown(message.id),
+            conversation_id: Shown(message.conversation),
+            number_id: Shown(message.number),
+            direction: message.direction.as_str(),
+            from: Shown(message.from),
+            to: Shown(message.to),
+            body: &message.body,
+            channel: message.channel.as_str(),
+            status: message.status().as_str(),
+            reason: message.reason().map(Reason::as_str),
+            segments: message.segments,
+            encoding: message.encoding.as_str(),
+            cost: euros(message.charge),
+            currency: CURRENCY,
+            refunded: message.refunded,
+            status_history: message.history.iter().map(step).collect(),
+            read_at: message.read_at.map(Seconds),
+            created_at: Seconds(message.created_at),
+            updated_at: Seconds(updated_at(message)),
+        }
+    }
+}
+
+fn step(change: &StatusChange) -> Step {
+    let reason = change.reason.map(Reason::as_str);
+    Step {
+        status: change.status.as_str(),
+        at: Fraction(change.at),
+        reason,
+    }
+}
+
+fn updated_at(message: &Message) -> Timestamp {
+    let changed = message
+        .history
+        .last()
+        .map_or(message.created_at, |change| change.at);
+    message.read_at.map_or(changed, |read| read.max(changed))
+}
+
+/// A message in the history of its conversation.
+#[derive(Serialize)]
+pub(crate) struct Row<'a> {
+    id: Shown<MessageId>,
+    direction: &'static str,
+    from: Shown<E164>,
+    to: Shown<E164>,
+    body: &'a str,
+    channel: &'static str,
+    status: &'static str,
+    reason: Option<&'static str>,
+    segments: u16,
+    read_at: Option<Seconds>,
+    created_at: Seconds,
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn of(message: &'a Message) -> Row<'a> {
+        Row {
+            id: Shown(message.id),
+            direction: message.direction.as_str(),
+            from: Shown(message.from),
+            to: Shown(message.to),
+            body: &message.body,
+            channel: message.channel.as_str(),
+            status: message.status().as_str(),
+            reason: message.reason().map(Reason::as_str),
+            segments: message.segments,
+            read_at: message.read_at.map(Seconds),
+            created_at: Seconds(message.created_at),
+        }
+    }
+}
+
+/// One page of a conversation's messages.
+#[derive(Serialize)]
+pub(crate) struct History<'a> {
+    pub(crate) data: Vec<Row<'a>>,
+    pub(crate) conversation_id: Shown<ConversationId>,
+    pub(crate) has_more: bool,
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A conversation in the list.
+#[derive(Serialize)]
+pub(crate) struct Conversation<'a> {
+    id: Shown<ConversationId>,
+    number_id: Shown<NumberId>,
+    number: Shown<E164>,
+    peer: Shown<E164>,
+    channels: Vec<&'static str>,
+    last_channel: &'static str,
+    last_message: Option<LastMessage<'a>>,
+    unread: u32,
+    messages: u64,
+    whatsapp_window: Window,
+    opened_at: Seconds,
+    last_activity_at: Seconds,
+}
+
+#[derive(Serialize)]
+struct LastMessage<'a> {
+    id: Shown<MessageId>,
+    direction: &'static str,
+    body: &'a str,
+    channel: &'static str,
+    status: &'static str,
+    created_at: Seconds,
+}
+
+/// WhatsApp's window; it has no end when the peer never wrote there.
+#[derive(Serialize)]
+struct Window {
+    state: &'static str,
+    expires_at: Option<Seconds>,
+}
+
+impl<'a> Conversation<'a> {
+    pub(crate) fn of(view: &'a ConversationView, now: Timestamp) -> Conversation<'a> {
+        let state = &view.conversation;
+        Conversation {
+            id: Shown(state.id),
+            number_id: Shown(state.number),
+            number: Shown(view.number),
+            peer: Shown(state.peer),
+            channels: channels(state.channels),
+            last_channel: state.last_channel.as_str(),
+            last_message: view.last_message.as_ref().map(last_message),
+            unread: state.unread,
+            messages: state.messages,
+            whatsapp_window: window(state.window_expires_at(), now),
+            opened_at: Seconds(state.opened_at),
+            last_activity_at: Seconds(state.last_activity),
+        }
+    }
+}
+
+fn last_message(message: &Message) -> LastMessage<'_> {
+    LastMessage {
+        id: Shown(message.id),
+        direction: message.direction.as_str(),
+        body: &message.body,
+        channel: message.channel.as_str(),
+        status: message.status().as_str(),
+        created_at: Seconds(message.created_at),
+    }
+}
+
+/// The channels of a set with one bit each, in the order of [`Channel::ALL`].
+fn channels(bits: u8) -> Vec<&'static str> {
+    let used = Channel::ALL
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| bits & (1 << place) != 0);
+    used.map(|(_, channel)| channel.as_str()).collect()
+}
+
+fn window(expires_at: Option<Timestamp>, now: Timestamp) -> Window {
+    let open = expires_at.is_some_and(|at| now < at);
+    Window {
+        state: if open { "active" } else { "expired" },
+        expires_at: expires_at.map(Seconds),
+    }
+}
+
+/// What a carrier is told of an inbound message.
+#[derive(Serialize)]
+pub(crate) struct Received {
+    id: Shown<MessageId>,
+    conversation_id: Shown<ConversationId>,
+    duplicate: bool,
+}
+
+impl Received {
+    pub(crate) fn of(message: ReceivedMessage) -> Received {
+        let ReceivedMessage {
+            id,
+            conversation,
+            duplicate,
+        } = message;
+        Received {
+            id: Shown(id),
+            conversation_id: Shown(conversation),
+            duplicate,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use didfarm_core::account::RateLimit;
+    use didfarm_core::ids::Extent;
+    use didfarm_core::money::Micros;
+    use didfarm_core::segments::Encoding;
+    use didfarm_runtime::send::LimitState;
+
+    use super::*;
+
+    #[test]
+    fn an_accepted_message_has_the_shape_of_the_product() {
+        let message = SentMessage {
+            id: Extent(1).message(1),
+            conversation: ConversationId(1),
+            number: NumberId(1),
+            from: E164::from_digits(31_201_234_567).unwrap(),
+            to: E164::from_digits(31_612_345_678).unwrap(),
+            channel: Channel::Sms,
+            body: Arc::from("hi \"you\""),
+            encoding: Encoding::Gsm7,
+            segments: 1,
+            charge: Micros::new(8_000),
+            created_at: Timestamp::parse_rfc3339("2026-04-05T14:22:08.5Z").unwrap(),
+            limit: LimitState {
+                limit: RateLimit::DEFAULT,
+                remaining: 9,
+            },
+        };
+        let shown = serde_json::to_string(&Sent::of(&message)).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"id":"msg_00000002001","conversation_id":"conv_00000000001","number_id":"num_00000000001","direction":"outbound","from":"+31201234567","to":"+31612345678","body":"hi \"you\"","channel":"sms","status":"queued","segments":1,"encoding":"GSM-7","cost":0.008,"currency":"EUR","created_at":"2026-04-05T14:22:08Z"}"#
+        );
+    }
+
+    #[test]
+    fn a_window_is_active_until_it_ends_and_expired_when_it_never_opened() {
+        let (early, end) = (Timestamp(1), Timestamp(2));
+        assert_eq!(window(Some(end), early).state, "active");
+        assert_eq!(window(Some(end), end).state, "expired");
+        assert_eq!(window(None, early).state, "expired");
+    }
+
+    #[test]
+    fn channels_are_named_by_their_bits() {
+        let bits = |channel: Channel| 1u8 << (channel as u8);
+        assert_eq!(channels(bits(Channel::Sms)), ["sms"]);
+        assert_eq!(channels(bits(Channel::WhatsApp)), ["whatsapp"]);
+        assert_eq!(
+            channels(bits(Channel::Sms) | bits(Channel::WhatsApp)),
+            ["sms", "whatsapp"]
+        );
+        assert!(channels(0).is_empty());
+    }
+}

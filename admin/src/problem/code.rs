@@ -1,0 +1,109 @@
+//! The stable codes of problems: each with its status and its title.
+
+use actix_web::http::StatusCode;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $title:literal;)*) => {
+        /// What went wrong, for a program to decide by. A code never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
+
+            /// The word in the member `code` and at the end of the member `type`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $word,)* }
+            }
+
+            /// The status that an answer with this code has.
+            pub fn status(self) -> StatusCode {
+                let status = match self { $(Code::$name => $status,)* };
+                StatusCode::from_u16(status).expect("the table holds statuses only")
+            }
+
+            /// The member `title`: one sentence, the same at every occurrence.
+            pub fn title(self) -> &'static str {
+                match self { $(Code::$name => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A field or parameter is missing or is not of its type.
+    ValidationFailed = "validation_failed", 400, "The request is not valid";
+    /// The body is no JSON.
+    MalformedJson = "malformed_json", 400, "The body is not valid JSON";
+    /// The body has a field that there is not.
+    UnknownField = "unknown_field", 400, "The body has an unknown field";
+    /// The query has a parameter that there is not.
+    UnknownParameter = "unknown_parameter", 400, "The query has an unknown parameter";
+    /// The cursor was not made by this list.
+    InvalidCursor = "invalid_cursor", 400, "The cursor is not valid";
+    /// The body ended before its declared end.
+    BodyIncomplete = "body_incomplete", 400, "The body did not arrive whole";
+    /// The key is missing or unknown.
+    Unauthorized = "unauthorized", 401, "A valid key is required";
+    /// The wallet cannot pay.
+    InsufficientBalance = "insufficient_balance", 402, "Insufficient wallet balance";
+    /// There is no such thing, or it is another account's.
+    NotFound = "not_found", 404, "Not found";
+    /// The number is not one that the caller may use.
+    NumberUnknown = "number_unknown", 404, "The number is not known";
+    /// The path has no such method.
+    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed";
+    /// The body took too long.
+    RequestTimeout = "request_timeout", 408, "The body took too long to arrive";
+    /// The number waits for provisioning or verification.
+    NumberNotActive = "number_not_active", 409, "Number must be active to enable SMS";
+    /// The number's type carries no SMS.
+    SmsNotAvailable = "sms_not_available", 409, "SMS not available for this number type";
+    /// The channel's toggle is off.
+    ChannelDisabled = "channel_disabled", 409, "The channel is not enabled on this number";
+    /// WhatsApp's window is closed; `expired_at` says since when.
+    WindowClosed = "window_closed", 409, "The 24-hour window is closed";
+    /// The number is hosted already.
+    NumberTaken = "number_taken", 409, "The number is already hosted";
+    /// The account has as many keys as it may have.
+    TooManyKeys = "too_many_keys", 409, "The account has too many keys";
+    /// The body or the text in it is too large.
+    PayloadTooLarge = "payload_too_large", 413, "The body is too large";
+    /// The body is not declared to be JSON.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be application/json";
+    /// A telephone number that nothing can be sent to.
+    InvalidNumber = "invalid_number", 422, "The telephone number is not valid";
+    /// The text is empty.
+    BodyEmpty = "body_empty", 422, "The message has no text";
+    /// The text has too many characters.
+    BodyTooLong = "body_too_long", 422, "The message is too long";
+    /// Both or neither of `from` and `from_number_id`.
+    SenderNotSingle = "sender_not_single", 422, "Exactly one of from and from_number_id is required";
+    /// An amount that is no amount, not positive or too large.
+    AmountInvalid = "amount_invalid", 422, "The amount is not valid";
+    /// A name that is empty or too long.
+    NameInvalid = "name_invalid", 422, "The name is not valid";
+    /// A rate limit of nothing.
+    LimitInvalid = "limit_invalid", 422, "The rate limit is not valid";
+    /// An API key that is too short, too long, or in use.
+    KeyInvalid = "key_invalid", 422, "The API key is not usable";
+    /// The account's rate limit is used up.
+    RateLimited = "rate_limited", 429, "The rate limit is used up";
+    /// The engine has a fault.
+    Internal = "internal", 500, "Internal error";
+    /// The request met a fault and was not accepted.
+    Faulted = "faulted", 500, "The request met a fault";
+    /// As many requests are under way as the engine takes.
+    Overloaded = "overloaded", 503, "Too many requests are under way";
+    /// The disk is short of space.
+    DiskShort = "disk_short", 503, "The disk is short of space";
+    /// The daemon is stopping.
+    Draining = "draining", 503, "The daemon is stopping";
+    /// The number is out of service after repeated faults.
+    NumberQuarantined = "number_quarantined", 503, "The number is in quarantine";
+    /// The records are too far behind the journal.
+    RecordsBehind = "records_behind", 503, "The records are behind";
+}

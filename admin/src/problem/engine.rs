@@ -1,0 +1,120 @@
+//! The engine's own errors as problems.
+
+use std::time::Duration;
+
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use didfarm_core::refusal::Refusal;
+use didfarm_core::time::Timestamp;
+use didfarm_runtime::operate::OperateError;
+use didfarm_runtime::read::ReadError;
+use didfarm_runtime::receive::ReceiveError;
+use didfarm_runtime::send::{SendError, Unavailable};
+
+use super::{Code, Problem};
+use crate::limit;
+
+/// What was asked of the engine, as far as an error has to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// The field that named our number.
+    pub(crate) number_field: &'static str,
+    /// When the engine says that a try may have better luck.
+    pub(crate) retry_after: Duration,
+}
+
+impl Asked {
+    pub(crate) fn send(self, error: SendError) -> Problem {
+        match error {
+            SendError::Refused(refusal) => self.refused(refusal),
+            SendError::RateLimited { limit, wait } => {
+                let detail = format!(
+                    "the account's limit of {} messages per second is used up",
+                    limit.per_second
+                );
+                Problem::new(Code::RateLimited, detail)
+                    .with_header(RETRY_AFTER, retry_after(wait))
+                    .with_header(limit::RATE_LIMIT, limit::left(limit, 0))
+            }
+            SendError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    pub(crate) fn receive(self, error: ReceiveError) -> Problem {
+        match error {
+            ReceiveError::Refused(refusal) => self.refused(refusal),
+            ReceiveError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    pub(crate) fn read(self, error: ReadError) -> Problem {
+        match error {
+            ReadError::Unavailable(unavailable) => self.unavailable(unavailable),
+            ReadError::Damaged { sentence } => Problem::new(
+                Code::Internal,
+                "the records cannot be read; the operators are told",
+            )
+            .with_context(sentence),
+        }
+    }
+
+    pub(crate) fn operate(self, error: OperateError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            OperateError::Refused(refusal) => self.refused(refusal),
+            OperateError::AccountUnknown { .. } => Problem::new(Code::NotFound, detail),
+            OperateError::KeyUnfit { .. } => Problem::of_field(Code::KeyInvalid, "key", detail),
+            OperateError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    fn refused(self, refusal: Refusal) -> Problem {
+        let detail = refusal.to_string();
+        let at = |code, field| Problem::of_field(code, field, detail.clone());
+        match refusal {
+            Refusal::NumberUnknown { .. } => at(Code::NumberUnknown, self.number_field),
+            Refusal::NumberNotActive => at(Code::NumberNotActive, self.number_field),
+            Refusal::SmsNotAvailable => at(Code::SmsNotAvailable, self.number_field),
+            Refusal::NumberTaken => at(Code::NumberTaken, self.number_field),
+            Refusal::ChannelDisabled { .. } => at(Code::ChannelDisabled, "channel"),
+            Refusal::WindowClosed { expired_at } => {
+                at(Code::WindowClosed, "channel").with_member("expired_at", time_json(expired_at))
+            }
+            // An exact decimal is a JSON number as it stands.
+            Refusal::InsufficientBalance { needed, available } => {
+                Problem::new(Code::InsufficientBalance, detail)
+                    .with_member("needed", needed.to_string())
+                    .with_member("available", available.to_string())
+            }
+            Refusal::AmountOutOfRange { .. } => at(Code::AmountInvalid, "amount"),
+            Refusal::TooManyKeys { .. } => Problem::new(Code::TooManyKeys, detail),
+            Refusal::NameOutOfRange { .. } => at(Code::NameInvalid, "name"),
+            Refusal::LimitOutOfRange => at(Code::LimitInvalid, "rate_per_second"),
+        }
+    }
+
+    fn unavailable(self, unavailable: Unavailable) -> Problem {
+        let code = match unavailable {
+            Unavailable::Busy => Code::Overloaded,
+            Unavailable::DiskShort => Code::DiskShort,
+            Unavailable::Draining => Code::Draining,
+            Unavailable::Quarantined => Code::NumberQuarantined,
+            Unavailable::Faulted => Code::Faulted,
+            Unavailable::RecordsBehind => Code::RecordsBehind,
+        };
+        Problem::new(code, unavailable.to_string())
+            .with_header(RETRY_AFTER, retry_after(self.retry_after))
+    }
+}
+
+/// Whole seconds, rounded up, so that whoever waits so long has waited long enough; at least one.
+fn retry_after(wait: Duration) -> HeaderValue {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    HeaderValue::from(seconds.max(1))
+}
+
+fn time_json(at: Option<Timestamp>) -> String {
+    at.map_or_else(
+        || "null".to_owned(),
+        |at| format!("\"{}\"", at.to_rfc3339_seconds()),
+    )
+}

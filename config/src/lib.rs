@@ -1,0 +1,33 @@
+//! Typed settings of the daemon: their defaults, where they may come from, and what is allowed.
+//!
+//! Settings are loaded in layers, each one winning over the one before:
+//!
+//! 1. the defaults, which are also written out line by line in `config/didfarm.toml`;
+//! 2. a TOML file, when one is given;
+//! 3. environment variables, `DIDFARM__SECTION__KEY=value`;
+//! 4. flags of the command line.
+//!
+//! Every layer is checked on its own against one table of what is allowed (`schema`), so that a
+//! mistake is reported with the place that it came from, all mistakes at once, and also when a
+//! later layer would have hidden it. Nothing here reads a clock, opens a socket or starts a thread.
+
+mod agreement;
+mod allowed;
+mod check;
+mod filter;
+mod layers;
+mod problem;
+mod schema;
+mod secret;
+mod sections;
+mod settings;
+
+pub use layers::{ENVIRONMENT_PREFIX, FILE_BYTES_MAX, Overrides, process_environment};
+pub use problem::{Origin, Problem, SettingsErrors};
+pub use secret::Secret;
+pub use sections::{
+    AccountSettings, EngineSettings, HostedNumber, HttpSettings, LimitSettings, LogFormat,
+    LogSettings, NumberSettings, NumberValidation, OpsSettings, PriceSettings, SimulatorSettings,
+    StoreSettings,
+};
+pub use settings::Settings;

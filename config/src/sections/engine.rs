@@ -1,0 +1,108 @@
+//! `[engine]`: the actors, their restarts, and how long they wait for what.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// `[engine]`: the actors, their restarts, and how long they wait for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSettings {
+    /// The partitions of numbers, each a thread; 0 for half the cores, see
+    /// [`EngineSettings::partition_count`].
+    pub partitions: usize,
+    /// How long a conversation stays in memory after its last message.
+    pub conversation_idle_ms: u64,
+    /// How often idle conversations are looked for.
+    pub passivate_scan_ms: u64,
+    /// The most restarts of one actor within the window before it is quarantined.
+    pub restarts_max: u32,
+    /// The window in which restarts are counted.
+    pub restart_window_ms: u64,
+    /// The most messages handed to a carrier and not answered yet.
+    pub submit_window: usize,
+    /// The most finished messages kept in memory to recognise repeated receipts.
+    pub recent_finished_max: usize,
+    /// The most receipts kept whose message is not yet known.
+    pub parked_receipts_max: usize,
+    /// How long such a receipt is kept.
+    pub parked_receipt_age_max_ms: u64,
+    /// How long a submitted message waits for its last receipt.
+    pub receipt_deadline_ms: u64,
+    /// How long a message that was submitted without an answer waits for a receipt.
+    pub in_doubt_deadline_ms: u64,
+    /// The age of a queued message at which an alarm is raised.
+    pub queued_alarm_ms: u64,
+    /// How long submitting pauses after a carrier told us to slow down.
+    pub throttle_retry_ms: u64,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            partitions: 0,
+            conversation_idle_ms: 60_000,
+            passivate_scan_ms: 5_000,
+            restarts_max: 10,
+            restart_window_ms: 60_000,
+            submit_window: 4_096,
+            recent_finished_max: 100_000,
+            parked_receipts_max: 1_000_000,
+            parked_receipt_age_max_ms: 259_200_000,
+            receipt_deadline_ms: 259_200_000,
+            in_doubt_deadline_ms: 86_400_000,
+            queued_alarm_ms: 60_000,
+            throttle_retry_ms: 200,
+        }
+    }
+}
+
+impl EngineSettings {
+    /// Returns the number of partitions, at least one, with 0 resolved to half the cores.
+    pub fn partition_count(&self) -> usize {
+        match self.partitions {
+            0 => (super::cores() / 2).max(1),
+            partitions => partitions,
+        }
+    }
+
+    /// Returns `conversation_idle_ms`.
+    pub fn conversation_idle(&self) -> Duration {
+        Duration::from_millis(self.conversation_idle_ms)
+    }
+
+    /// Returns `passivate_scan_ms`.
+    pub fn passivate_scan(&self) -> Duration {
+        Duration::from_millis(self.passivate_scan_ms)
+    }
+
+    /// Returns `restart_window_ms`.
+    pub fn restart_window(&self) -> Duration {
+        Duration::from_millis(self.restart_window_ms)
+    }
+
+    /// Returns `parked_receipt_age_max_ms`.
+    pub fn parked_receipt_age_max(&self) -> Duration {
+        Duration::from_millis(self.parked_receipt_age_max_ms)
+    }
+
+    /// Returns `receipt_deadline_ms`.
+    pub fn receipt_deadline(&self) -> Duration {
+        Duration::from_millis(self.receipt_deadline_ms)
+    }
+
+    /// Returns `in_doubt_deadline_ms`.
+    pub fn in_doubt_deadline(&self) -> Duration {
+        Duration::from_millis(self.in_doubt_deadline_ms)
+    }
+
+    /// Returns `queued_alarm_ms`.
+    pub fn queued_alarm(&self) -> Duration {
+        Duration::from_millis(self.queued_alarm_ms)
+    }
+
+    /// Returns `throttle_retry_ms`.
+    pub fn throttle_retry(&self) -> Duration {
+        Duration::from_millis(self.throttle_retry_ms)
+    }
+}

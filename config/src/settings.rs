@@ -1,0 +1,120 @@
+//! All settings together: loading them from their layers, printing them back.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use crate::agreement::check_agreement;
+use crate::layers::{Layers, Overrides};
+use crate::problem::{Problem, SettingsErrors};
+use crate::sections::{
+    AccountSettings, EngineSettings, HttpSettings, LimitSettings, LogSettings, NumberSettings,
+    OpsSettings, PriceSettings, SimulatorSettings, StoreSettings,
+};
+
+/// Every setting of the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The directory that holds the journal and the records, relative to where the daemon starts.
+    pub data_dir: PathBuf,
+    /// The customers' and carriers' side of HTTP.
+    pub http: HttpSettings,
+    /// The operators' side of HTTP.
+    pub ops: OpsSettings,
+    /// Logs.
+    pub log: LogSettings,
+    /// What is let in.
+    pub limits: LimitSettings,
+    /// How phone numbers are checked.
+    pub numbers: NumberSettings,
+    /// What messages cost.
+    pub price: PriceSettings,
+    /// The journal and the records.
+    pub store: StoreSettings,
+    /// The actors.
+    pub engine: EngineSettings,
+    /// The carrier that is none.
+    pub simulator: SimulatorSettings,
+    /// The accounts that are made at the first start, when the data directory is empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AccountSettings>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("didfarm-data"),
+            http: HttpSettings::default(),
+            ops: OpsSettings::default(),
+            log: LogSettings::default(),
+            limits: LimitSettings::default(),
+            numbers: NumberSettings::default(),
+            price: PriceSettings::default(),
+            store: StoreSettings::default(),
+            engine: EngineSettings::default(),
+            simulator: SimulatorSettings::default(),
+            accounts: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Loads the settings: defaults, then the file, then the environment, then the command line.
+    ///
+    /// Of `env` only the variables that start with [`crate::ENVIRONMENT_PREFIX`] are looked at;
+    /// [`crate::process_environment`] yields those of this process. Lists (`accounts`) are
+    /// replaced as a whole by a later layer, tables are merged key by key.
+    ///
+    /// # Errors
+    ///
+    /// Returns every problem of every layer, also of values that a later layer replaces.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        overrides: Overrides,
+    ) -> Result<Self, SettingsErrors> {
+        let mut layers = Layers::default();
+        if let Some(path) = file {
+            layers.add_file(path);
+        }
+        layers.add_environment(env);
+        layers.add_overrides(overrides);
+
+        let merged = Value::Table(std::mem::take(&mut layers.merged));
+        match serde_path_to_error::deserialize::<_, Self>(merged) {
+            Ok(settings) => {
+                let mut problems = check_agreement(&settings, &layers);
+                problems.splice(..0, layers.problems);
+                if problems.is_empty() {
+                    Ok(settings)
+                } else {
+                    Err(SettingsErrors::of(problems))
+                }
+            }
+            Err(error) => {
+                let path = error.path().to_string();
+                let problem = Problem {
+                    origin: layers.origin(&path),
+                    sentence: format!("must be what it is used as: {}", error.inner().message()),
+                    path,
+                };
+                layers.problems.push(problem);
+                Err(SettingsErrors::of(layers.problems))
+            }
+        }
+    }
+
+    /// Writes the settings as TOML that can be loaded again, secrets redacted.
+    ///
+    /// A redacted API key is too short to be loaded: it has to be filled in first.
+    ///
+    /// # Errors
+    ///
+    /// Fails for values that no loading yields: a data directory that is not UTF-8, or a number
+    /// above what TOML can hold (`i64::MAX`).
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string_pretty(self)
+    }
+}

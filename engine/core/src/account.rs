@@ -1,0 +1,336 @@
+//! An account: its keys, its limit, its wallet.
+//!
+//! The wallet is a balance in [`Micros`] that only events move: a top-up, the charge of an accepted
+//! message, a refund. Each is one ledger entry, and the balance is their sum.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, MessageId};
+use crate::money::Micros;
+use crate::refusal::Refusal;
+use crate::time::Timestamp;
+
+/// Keys that one account may have.
+pub const KEYS_MAX: usize = 64;
+/// Longest name, in characters.
+pub const NAME_CHARS_MAX: usize = 200;
+/// Largest balance: a billion euro.
+pub const BALANCE_MAX: Micros = Micros::new(1_000_000_000_000_000);
+
+/// How many messages an account may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RateLimit {
+    /// Messages that come back each second.
+    pub per_second: u32,
+    /// Messages that may go at once.
+    pub burst: u32,
+}
+
+impl RateLimit {
+    /// The product's default: 10 messages a second.
+    pub const DEFAULT: RateLimit = RateLimit {
+        per_second: 10,
+        burst: 10,
+    };
+}
+
+/// An API key as it is stored: never the secret, only its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// The public part, by which the key is found.
+    pub id: Box<str>,
+    /// SHA-256 of the whole key.
+    pub hash: [u8; 32],
+}
+
+/// The state of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// What people call it.
+    pub name: Box<str>,
+    /// Its own limit; `None` follows the settings' default.
+    pub rate_limit: Option<RateLimit>,
+    /// Its keys.
+    pub keys: Vec<ApiKey>,
+    /// The sum of its ledger, never below zero.
+    pub balance: Micros,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What an operator asks of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountCommand {
+    /// Lets a key in.
+    AddKey(ApiKey),
+    /// Adds money to the wallet.
+    TopUp(Micros),
+    /// Sets the account's own limit.
+    SetRateLimit(RateLimit),
+}
+
+/// What happened to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountEvent {
+    /// It was made.
+    #[serde(rename = "c")]
+    Created {
+        /// What people call it.
+        name: Box<str>,
+        /// Its own limit, if any.
+        rate_limit: Option<RateLimit>,
+    },
+    /// A key was let in.
+    #[serde(rename = "k")]
+    KeyAdded(ApiKey),
+    /// Money was added.
+    #[serde(rename = "t")]
+    ToppedUp(Micros),
+    /// The limit was set.
+    #[serde(rename = "l")]
+    RateLimitSet(RateLimit),
+    /// An accepted message was charged.
+    #[serde(rename = "d")]
+    Charged {
+        /// The message.
+        message: MessageId,
+        /// Its price.
+        amount: Micros,
+    },
+    /// A message that no carrier took was given back.
+    #[serde(rename = "r")]
+    Refunded {
+        /// The message.
+        message: MessageId,
+        /// Its price.
+        amount: Micros,
+    },
+}
+
+impl AccountEvent {
+    /// What the event adds to the balance: its ledger amount, `None` when it moves no money.
+    pub fn amount(&self) -> Option<Micros> {
+        match self {
+            AccountEvent::ToppedUp(amount) | AccountEvent::Refunded { amount, .. } => Some(*amount),
+            AccountEvent::Charged { amount, .. } => Micros::ZERO.checked_sub(*amount),
+            AccountEvent::Created { .. }
+            | AccountEvent::KeyAdded(_)
+            | AccountEvent::RateLimitSet(_) => None,
+        }
+    }
+}
+
+impl Account {
+    /// Decides to make an account.
+    ///
+    /// # Errors
+    /// A name that is empty or too long, a limit of nothing.
+    pub fn decide_create(
+        name: &str,
+        rate_limit: Option<RateLimit>,
+    ) -> Result<AccountEvent, Refusal> {
+        if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
+            return Err(Refusal::NameOutOfRange {
+                chars_max: NAME_CHARS_MAX,
+            });
+        }
+        if let Some(limit) = rate_limit {
+            check_limit(limit)?;
+        }
+        Ok(AccountEvent::Created {
+            name: name.into(),
+            rate_limit,
+        })
+    }
+
+    /// The account that a [`AccountEvent::Created`] makes.
+    pub fn created(
+        id: AccountId,
+        name: &str,
+        rate_limit: Option<RateLimit>,
+        at: Timestamp,
+    ) -> Account {
+        Account {
+            id,
+            name: name.into(),
+            rate_limit,
+            keys: Vec::new(),
+            balance: Micros::ZERO,
+            created_at: at,
+        }
+    }
+
+    /// Decides an operator's command.
+    ///
+    /// # Errors
+    /// The rule that the command breaks.
+    pub fn decide(&self, command: AccountCommand) -> Result<AccountEvent, Refusal> {
+        match command {
+            AccountCommand::AddKey(_) if self.keys.len() >= KEYS_MAX => {
+                Err(Refusal::TooManyKeys { max: KEYS_MAX })
+            }
+            AccountCommand::AddKey(key) => Ok(AccountEvent::KeyAdded(key)),
+            AccountCommand::TopUp(amount) => {
+                let after = self
+                    .balance
+                    .checked_add(amount)
+                    .filter(|after| *after <= BALANCE_MAX);
+                match after {
+                    Some(_) if amount > Micros::ZERO => Ok(AccountEvent::ToppedUp(amount)),
+                    Some(_) | None => Err(Refusal::AmountOutOfRange { max: BALANCE_MAX }),
+                }
+            }
+            AccountCommand::SetRateLimit(limit) => {
+                check_limit(limit)?;
+                Ok(AccountEvent::RateLimitSet(limit))
+            }
+        }
+    }
+
+    /// Decides whether a balance pays for a charge: what is left, never below zero.
+    ///
+    /// # Errors
+    /// [`Refusal::InsufficientBalance`].
+    pub fn decide_charge(available: Micros, needed: Micros) -> Result<Micros, Refusal> {
+        match available.checked_sub(needed) {
+            Some(left) if left >= Micros::ZERO => Ok(left),
+            Some(_) | None => Err(Refusal::InsufficientBalance { needed, available }),
+        }
+    }
+
+    /// Applies what happened.
+    pub fn evolve(&mut self, event: &AccountEvent) {
+        match event {
+            AccountEvent::Created { name, rate_limit } => {
+                self.name = name.clone();
+                self.rate_limit = *rate_limit;
+            }
+            AccountEvent::KeyAdded(key) => self.keys.push(key.clone()),
+            AccountEvent::RateLimitSet(limit) => self.rate_limit = Some(*limit),
+            AccountEvent::ToppedUp(_)
+            | AccountEvent::Charged { .. }
+            | AccountEvent::Refunded { .. } => {}
+        }
+        if let Some(amount) = event.amount() {
+            self.balance = self
+                .balance
+                .checked_add(amount)
+                .expect("decide keeps the balance in range");
+        }
+    }
+}
+
+fn check_limit(limit: RateLimit) -> Result<(), Refusal> {
+    if limit.per_second == 0 || limit.burst == 0 {
+        return Err(Refusal::LimitOutOfRange);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(balance: i64) -> Account {
+        let mut account = Account::created(AccountId(1), "Acme", None, Timestamp::ZERO);
+        account.balance = Micros::new(balance);
+        account
+    }
+
+    #[test]
+    fn the_balance_is_the_sum_of_what_moved_it() {
+        let mut account = account(0);
+        let message = MessageId(65_537);
+        let price = Micros::new(8_000);
+        for event in [
+            AccountEvent::ToppedUp(Micros::new(10_000)),
+            AccountEvent::Charged {
+                message,
+                amount: price,
+            },
+            AccountEvent::Refunded {
+                message,
+                amount: price,
+            },
+            AccountEvent::Charged {
+                message,
+                amount: price,
+            },
+        ] {
+            account.evolve(&event);
+        }
+        assert_eq!(account.balance, Micros::new(2_000));
+    }
+
+    #[test]
+    fn a_charge_is_decided_to_the_last_millionth() {
+        let price = Micros::new(8_000);
+        assert_eq!(Account::decide_charge(price, price), Ok(Micros::ZERO));
+        let short = Micros::new(7_999);
+        assert_eq!(
+            Account::decide_charge(short, price),
+            Err(Refusal::InsufficientBalance {
+                needed: price,
+                available: short
+            })
+        );
+    }
+
+    #[test]
+    fn a_top_up_is_positive_and_bounded() {
+        let account = account(1);
+        for amount in [0, -1, BALANCE_MAX.as_micros(), i64::MAX] {
+            let refused = account.decide(AccountCommand::TopUp(Micros::new(amount)));
+            assert_eq!(
+                refused,
+                Err(Refusal::AmountOutOfRange { max: BALANCE_MAX }),
+                "{amount}"
+            );
+        }
+        assert!(
+            account
+                .decide(AccountCommand::TopUp(Micros::new(1)))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn an_account_has_a_bounded_number_of_keys() {
+        let mut account = account(0);
+        let key = ApiKey {
+            id: "k".into(),
+            hash: [0; 32],
+        };
+        for _ in 0..KEYS_MAX {
+            let event = account.decide(AccountCommand::AddKey(key.clone())).unwrap();
+            account.evolve(&event);
+        }
+        assert_eq!(
+            account.decide(AccountCommand::AddKey(key)),
+            Err(Refusal::TooManyKeys { max: KEYS_MAX })
+        );
+    }
+
+    #[test]
+    fn a_limit_of_nothing_and_a_blank_name_are_refused() {
+        let none = RateLimit {
+            per_second: 0,
+            burst: 1,
+        };
+        assert_eq!(
+            Account::decide_create("Acme", Some(none)),
+            Err(Refusal::LimitOutOfRange)
+        );
+        assert!(Account::decide_create("  ", None).is_err());
+        assert!(
+            account(0)
+                .decide(AccountCommand::SetRateLimit(RateLimit {
+                    per_second: 1,
+                    burst: 0
+                }))
+                .is_err()
+        );
+    }
+}

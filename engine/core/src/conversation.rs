@@ -1,0 +1,336 @@
+//! A conversation: one (number, peer) pair, channels merged, open for ever.
+//!
+//! Its state is what its decisions need: which id comes next, WhatsApp's window, what is unread.
+//! The messages themselves lie in the records.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::channel::Channel;
+use crate::e164::E164;
+use crate::event::Event;
+use crate::ids::{
+    AccountId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
+};
+use crate::message::{Accepted, Received};
+use crate::money::Micros;
+use crate::number::Number;
+use crate::refusal::Refusal;
+use crate::segments::Segmentation;
+use crate::time::Timestamp;
+
+/// How long WhatsApp's window stays open after the peer's message, in milliseconds.
+pub const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
+/// How many of the last inbound messages are known by the carrier's id, so that a repeat is seen.
+pub const INBOUND_KNOWN_MAX: usize = 32;
+
+/// A conversation was opened: the pair and its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its id.
+    pub conversation: ConversationId,
+    /// Whose number it is on.
+    pub account: AccountId,
+    /// Our number's id.
+    pub number: NumberId,
+    /// The peer.
+    pub peer: E164,
+}
+
+/// The state of one conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// Whose number it is on.
+    pub account: AccountId,
+    /// Our number's id.
+    pub number: NumberId,
+    /// The peer.
+    pub peer: E164,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When its last message was accepted or received.
+    pub last_activity: Timestamp,
+    /// Where its next message's id lies.
+    pub extent: Extent,
+    /// The last ordinal given out in `extent`, 0 when none.
+    pub ordinal: u16,
+    /// All its messages.
+    pub messages: u64,
+    /// Inbound messages that nobody has read.
+    pub unread: u32,
+    /// When the peer last wrote on WhatsApp.
+    pub whatsapp_inbound_at: Option<Timestamp>,
+    /// The channel of the last message.
+    pub last_channel: Channel,
+    /// Every channel that it has seen, one bit each in the order of [`Channel::ALL`].
+    pub channels: u8,
+    /// The last inbound messages by the carrier's id, oldest first.
+    pub inbound_known: Vec<(CarrierId, CarrierMessageId, MessageId)>,
+}
+
+/// What a customer asks to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendMessage {
+    /// What is to carry it.
+    pub channel: Channel,
+    /// The text.
+    pub body: Arc<str>,
+    /// How the text falls into segments.
+    pub segmentation: Segmentation,
+    /// Its price.
+    pub charge: Micros,
+}
+
+/// What a carrier brings from a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiveMessage {
+    /// What carried it.
+    pub channel: Channel,
+    /// The text.
+    pub body: Arc<str>,
+    /// How the text falls into segments.
+    pub segmentation: Segmentation,
+    /// Who brings it.
+    pub carrier: CarrierId,
+    /// The carrier's id of it.
+    pub carrier_message_id: Option<CarrierMessageId>,
+}
+
+/// What became of an inbound message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receiving {
+    /// It is new: these events store it.
+    New(MessageId, Vec<Event>),
+    /// The carrier brought it before.
+    Duplicate(MessageId),
+}
+
+/// Who talks to whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair<'a> {
+    /// Our number.
+    pub number: &'a Number,
+    /// The peer.
+    pub peer: E164,
+}
+
+/// Where the next message goes: the events that make room for it, and its id.
+struct Place {
+    conversation: ConversationId,
+    message: MessageId,
+    events: Vec<Event>,
+}
+
+fn place(state: Option<&Conversation>, pair: Pair<'_>, fresh: &mut dyn FnMut() -> Extent) -> Place {
+    let Some(state) = state else {
+        let extent = fresh();
+        let conversation = ConversationId(extent.0);
+        let Number {
+            account,
+            id: number,
+            ..
+        } = *pair.number;
+        let opened = Opened {
+            conversation,
+            account,
+            number,
+            peer: pair.peer,
+        };
+        let mut events = Vec::with_capacity(2);
+        events.push(Event::ConversationOpened(opened));
+        return Place {
+            conversation,
+            message: extent.message(1),
+            events,
+        };
+    };
+    let conversation = state.id;
+    match state.ordinal.checked_add(1) {
+        Some(ordinal) => Place {
+            conversation,
+            message: state.extent.message(ordinal),
+            events: Vec::with_capacity(1),
+        },
+        None => {
+            let extent = fresh();
+            let events = vec![Event::ExtentAdded(conversation, extent)];
+            Place {
+                conversation,
+                message: extent.message(1),
+                events,
+            }
+        }
+    }
+}
+
+/// Decides to send: the message's id and the events.
+///
+/// `state` is `None` for a pair that never wrote; `fresh` gives an extent that nothing has.
+///
+/// # Errors
+/// The number cannot carry the channel, or WhatsApp's window is closed.
+pub fn decide_send(
+    state: Option<&Conversation>,
+    pair: Pair<'_>,
+    command: SendMessage,
+    now: Timestamp,
+    fresh: &mut dyn FnMut() -> Extent,
+) -> Result<(MessageId, Vec<Event>), Refusal> {
+    pair.number.may_carry(command.channel)?;
+    if command.channel == Channel::WhatsApp {
+        check_window(state, now)?;
+    }
+    let Place {
+        conversation,
+        message,
+        mut events,
+    } = place(state, pair, fresh);
+    events.push(Event::Accepted(Accepted {
+        message,
+        conversation,
+        account: pair.number.account,
+        number: pair.number.id,
+        from: pair.number.e164,
+        to: pair.peer,
+        channel: command.channel,
+        body: command.body,
+        encoding: command.segmentation.encoding,
+        segments: command.segmentation.segments,
+        charge: command.charge,
+    }));
+    Ok((message, events))
+}
+
+fn check_window(state: Option<&Conversation>, now: Timestamp) -> Result<(), Refusal> {
+    let expires_at = state.and_then(Conversation::window_expires_at);
+    match expires_at {
+        Some(at) if now < at => Ok(()),
+        expired_at => Err(Refusal::WindowClosed { expired_at }),
+    }
+}
+
+/// Decides to take in what a carrier brings.
+///
+/// # Errors
+/// The number cannot carry the channel.
+pub fn decide_receive(
+    state: Option<&Conversation>,
+    pair: Pair<'_>,
+    command: ReceiveMessage,
+    fresh: &mut dyn FnMut() -> Extent,
+) -> Result<Receiving, Refusal> {
+    pair.number.may_carry(command.channel)?;
+    if let (Some(state), Some(id)) = (state, &command.carrier_message_id)
+        && let Some(known) = state.inbound_message(command.carrier, id)
+    {
+        return Ok(Receiving::Duplicate(known));
+    }
+    let Place {
+        conversation,
+        message,
+        mut events,
+    } = place(state, pair, fresh);
+    events.push(Event::Received(Received {
+        message,
+        conversation,
+        account: pair.number.account,
+        number: pair.number.id,
+        from: pair.peer,
+        to: pair.number.e164,
+        channel: command.channel,
+        body: command.body,
+        encoding: command.segmentation.encoding,
+        segments: command.segmentation.segments,
+        carrier: command.carrier,
+        carrier_message_id: command.carrier_message_id,
+    }));
+    Ok(Receiving::New(message, events))
+}
+
+impl Conversation {
+    /// The conversation that an [`Opened`] makes.
+    pub fn opened(fact: &Opened, at: Timestamp) -> Conversation {
+        Conversation {
+            id: fact.conversation,
+            account: fact.account,
+            number: fact.number,
+            peer: fact.peer,
+            opened_at: at,
+            last_activity: at,
+            extent: fact.conversation.into(),
+            ordinal: 0,
+            messages: 0,
+            unread: 0,
+            whatsapp_inbound_at: None,
+            last_channel: Channel::Sms,
+            channels: 0,
+            inbound_known: Vec::new(),
+        }
+    }
+
+    /// When WhatsApp's window closes or closed; `None` when the peer never wrote there.
+    pub fn window_expires_at(&self) -> Option<Timestamp> {
+        self.whatsapp_inbound_at.map(|at| at.plus_ms(WINDOW_MS))
+    }
+
+    /// The last message's id.
+    pub fn last_message(&self) -> MessageId {
+        self.extent.message(self.ordinal)
+    }
+
+    fn inbound_message(&self, carrier: CarrierId, id: &CarrierMessageId) -> Option<MessageId> {
+        let known = |(by, known, _): &&(CarrierId, CarrierMessageId, MessageId)| {
+            *by == carrier && known == id
+        };
+        self.inbound_known
+            .iter()
+            .rev()
+            .find(known)
+            .map(|(_, _, message)| *message)
+    }
+
+    /// Applies what happened; events of other entities change nothing.
+    pub fn evolve(&mut self, event: &Event, at: Timestamp) {
+        match event {
+            Event::ExtentAdded(_, extent) => {
+                self.extent = *extent;
+                self.ordinal = 0;
+            }
+            Event::Accepted(fact) => self.grow(fact.message, fact.channel, at),
+            Event::Received(fact) => {
+                self.grow(fact.message, fact.channel, at);
+                self.unread = self.unread.saturating_add(1);
+                if fact.channel == Channel::WhatsApp {
+                    self.whatsapp_inbound_at = self.whatsapp_inbound_at.max(Some(at));
+                }
+                if let Some(id) = &fact.carrier_message_id {
+                    if self.inbound_known.len() == INBOUND_KNOWN_MAX {
+                        self.inbound_known.remove(0);
+                    }
+                    self.inbound_known
+                        .push((fact.carrier, id.clone(), fact.message));
+                }
+            }
+            Event::Account(..)
+            | Event::Number(..)
+            | Event::ConversationOpened(_)
+            | Event::Delivery(..)
+            | Event::ReceiptParked(_)
+            | Event::ReceiptsUnparked(..) => {}
+        }
+    }
+
+    fn grow(&mut self, message: MessageId, channel: Channel, at: Timestamp) {
+        self.ordinal = message.ordinal();
+        self.messages += 1;
+        self.last_activity = self.last_activity.max(at);
+        self.last_channel = channel;
+        self.channels |= 1 << (channel as u8);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! A conversation's rules: ids without a hole, one thread for both channels, the window.
+
+use super::*;
+use crate::e164::Validation;
+use crate::ids::Extent;
+use crate::number::NumberState;
+use crate::segments;
+
+fn e164(text: &str) -> E164 {
+    E164::parse(text, Validation::Syntax).unwrap()
+}
+
+fn number() -> Number {
+    Number {
+        id: NumberId(1),
+        account: AccountId(1),
+        e164: e164("+31201234567"),
+        state: NumberState::Active,
+        sms: true,
+        whatsapp: true,
+    }
+}
+
+fn send(channel: Channel, body: &str) -> SendMessage {
+    let segmentation = segments::count(body);
+    SendMessage {
+        channel,
+        body: body.into(),
+        segmentation,
+        charge: Micros::new(8_000),
+    }
+}
+
+fn receive(channel: Channel, id: Option<&str>) -> ReceiveMessage {
+    ReceiveMessage {
+        channel,
+        body: "Hi".into(),
+        segmentation: segments::count("Hi"),
+        carrier: CarrierId::SIMULATOR,
+        carrier_message_id: id.map(|id| CarrierMessageId(id.into())),
+    }
+}
+
+struct Bench {
+    state: Option<Conversation>,
+    next: u64,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench {
+            state: None,
+            next: 7,
+        }
+    }
+
+    fn apply(&mut self, events: &[Event], at: Timestamp) {
+        for event in events {
+            if let Event::ConversationOpened(fact) = event {
+                self.state = Some(Conversation::opened(fact, at));
+            }
+            self.state.as_mut().unwrap().evolve(event, at);
+        }
+    }
+
+    fn send(&mut self, command: SendMessage, now: Timestamp) -> Result<MessageId, Refusal> {
+        let number = number();
+        let pair = Pair {
+            number: &number,
+            peer: e164("+31612345678"),
+        };
+        let mut fresh = || {
+            self.next += 1;
+            Extent(self.next - 1)
+        };
+        let (message, events) = decide_send(self.state.as_ref(), pair, command, now, &mut fresh)?;
+        self.apply(&events, now);
+        Ok(message)
+    }
+
+    fn receive(&mut self, command: ReceiveMessage, now: Timestamp) -> Receiving {
+        let number = number();
+        let pair = Pair {
+            number: &number,
+            peer: e164("+31612345678"),
+        };
+        let mut fresh = || {
+            self.next += 1;
+            Extent(self.next - 1)
+        };
+        let received = decide_receive(self.state.as_ref(), pair, command, &mut fresh).unwrap();
+        if let Receiving::New(_, events) = &received {
+            self.apply(events, now);
+        }
+        received
+    }
+}
+
+#[test]
+fn the_first_message_opens_and_the_next_joins() {
+    let mut bench = Bench::new();
+    assert_eq!(
+        bench.send(send(Channel::Sms, "one"), Timestamp(1)),
+        Ok(Extent(7).message(1))
+    );
+    assert_eq!(
+        bench.send(send(Channel::Sms, "two"), Timestamp(2)),
+        Ok(Extent(7).message(2))
+    );
+    let state = bench.state.unwrap();
+    assert_eq!(
+        (state.id, state.messages, state.last_activity),
+        (ConversationId(7), 2, Timestamp(2))
+    );
+}
+
+#[test]
+fn both_channels_share_one_conversation() {
+    let mut bench = Bench::new();
+    bench.send(send(Channel::Sms, "one"), Timestamp(1)).unwrap();
+    bench.receive(receive(Channel::WhatsApp, None), Timestamp(2));
+    bench
+        .send(send(Channel::WhatsApp, "two"), Timestamp(3))
+        .unwrap();
+    let state = bench.state.unwrap();
+    assert_eq!((state.messages, state.channels, state.unread), (3, 0b11, 1));
+}
+
+#[test]
+fn a_full_extent_is_followed_by_a_fresh_one() {
+    let mut bench = Bench::new();
+    bench.send(send(Channel::Sms, "one"), Timestamp(1)).unwrap();
+    bench.state.as_mut().unwrap().ordinal = u16::MAX;
+    assert_eq!(
+        bench.send(send(Channel::Sms, "two"), Timestamp(2)),
+        Ok(Extent(8).message(1))
+    );
+    assert_eq!(
+        bench.send(send(Channel::Sms, "three"), Timestamp(3)),
+        Ok(Extent(8).message(2))
+    );
+    assert_eq!(bench.state.unwrap().id, ConversationId(7));
+}
+
+#[test]
+fn the_window_opens_with_the_peers_message_and_closes_after_a_day() {
+    let mut bench = Bench::new();
+    let closed = Err(Refusal::WindowClosed { expired_at: None });
+    assert_eq!(
+        bench.send(send(Channel::WhatsApp, "hello"), Timestamp(0)),
+        closed
+    );
+    bench.receive(receive(Channel::Sms, None), Timestamp(0));
+    assert_eq!(
+        bench.send(send(Channel::WhatsApp, "hello"), Timestamp(0)),
+        closed
+    );
+
+    let opened = Timestamp(1_000_000);
+    bench.receive(receive(Channel::WhatsApp, None), opened);
+    let end = opened.plus_ms(WINDOW_MS);
+    assert!(
+        bench
+            .send(send(Channel::WhatsApp, "hello"), Timestamp(end.0 - 1))
+            .is_ok()
+    );
+    let closed = Err(Refusal::WindowClosed {
+        expired_at: Some(end),
+    });
+    assert_eq!(bench.send(send(Channel::WhatsApp, "hello"), end), closed);
+}
+
+#[test]
+fn an_inbound_message_that_comes_again_is_known() {
+    let mut bench = Bench::new();
+    let Receiving::New(first, _) = bench.receive(receive(Channel::Sms, Some("a")), Timestamp(1))
+    else {
+        panic!("the first is new");
+    };
+    assert_eq!(
+        bench.receive(receive(Channel::Sms, Some("a")), Timestamp(2)),
+        Receiving::Duplicate(first)
+    );
+    for other in 0..INBOUND_KNOWN_MAX * 2 {
+        assert!(matches!(
+            bench.receive(
+                receive(Channel::Sms, Some(&format!("b{other}"))),
+                Timestamp(3)
+            ),
+            Receiving::New(..)
+        ));
+    }
+    assert_eq!(bench.state.unwrap().inbound_known.len(), INBOUND_KNOWN_MAX);
+}

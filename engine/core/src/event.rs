@@ -1,0 +1,69 @@
+//! Events: what happened, as the journal keeps it. One entry is one decision: all of it survives or none.
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::AccountEvent;
+use crate::conversation::Opened;
+use crate::delivery::DeliveryEvent;
+use crate::delivery::receipt::Claim;
+use crate::ids::{
+    AccountId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
+};
+use crate::message::{Accepted, Received};
+use crate::number::NumberEvent;
+use crate::reason::Reason;
+use crate::time::Timestamp;
+
+/// One decision: everything in it happened at the same time and is durable together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Something happened to an account.
+    #[serde(rename = "a")]
+    Account(AccountId, AccountEvent),
+    /// Something happened to a number.
+    #[serde(rename = "n")]
+    Number(NumberId, NumberEvent),
+    /// A pair wrote to each other for the first time.
+    #[serde(rename = "o")]
+    ConversationOpened(Opened),
+    /// A conversation's extent was full and it took another.
+    #[serde(rename = "x")]
+    ExtentAdded(ConversationId, Extent),
+    /// An outbound message was accepted and charged.
+    #[serde(rename = "m")]
+    Accepted(Accepted),
+    /// An inbound message came in.
+    #[serde(rename = "i")]
+    Received(Received),
+    /// A message moved on its way to the handset.
+    #[serde(rename = "d")]
+    Delivery(MessageId, DeliveryEvent),
+    /// A receipt came for an id that no message has yet.
+    #[serde(rename = "p")]
+    ReceiptParked(ParkedReceipt),
+    /// The parked receipts of an id were claimed by its message, or aged out.
+    #[serde(rename = "u")]
+    ReceiptsUnparked(CarrierId, CarrierMessageId),
+}
+
+/// A receipt whose message is not yet known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedReceipt {
+    /// Who claims it.
+    pub carrier: CarrierId,
+    /// The id that the receipt names.
+    pub id: CarrierMessageId,
+    /// What it claims.
+    pub claim: Claim,
+    /// Why, when it claims a failure.
+    pub reason: Option<Reason>,
+}

@@ -1,0 +1,19 @@
+//! The domain of didfarm: values, states, and the pure `decide` and `evolve` of every entity.
+//!
+//! Nothing in this crate has a clock, randomness, I/O or an actor: the time and fresh ids come in as
+//! arguments, so that every rule can be enumerated in a test and replayed from the journal.
+
+pub mod account;
+pub mod channel;
+pub mod conversation;
+pub mod delivery;
+pub mod e164;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod money;
+pub mod number;
+pub mod reason;
+pub mod refusal;
+pub mod segments;
+pub mod time;

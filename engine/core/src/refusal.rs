@@ -1,0 +1,66 @@
+//! Why a command is refused before anything happens: typed, with the field at fault.
+
+use crate::channel::Channel;
+use crate::money::Micros;
+use crate::time::Timestamp;
+
+/// A command that broke a rule; it left no trace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The account does not exist or the number is another's.
+    #[error("the number {number} is not one of this account's numbers")]
+    NumberUnknown {
+        /// The number as it was given.
+        number: String,
+    },
+    /// The number waits for provisioning or verification.
+    #[error("Number must be active to enable SMS")]
+    NumberNotActive,
+    /// The number's type does not carry SMS in its country.
+    #[error("SMS not available for this number type")]
+    SmsNotAvailable,
+    /// The number exists already.
+    #[error("the number is already hosted here")]
+    NumberTaken,
+    /// The channel's toggle is off on the number.
+    #[error("{} is not enabled on this number", channel.label())]
+    ChannelDisabled {
+        /// The channel that was asked for.
+        channel: Channel,
+    },
+    /// WhatsApp's window has expired or never opened.
+    #[error("the 24-hour window is closed: only an approved template may be sent")]
+    WindowClosed {
+        /// When it closed; `None` when the peer never wrote.
+        expired_at: Option<Timestamp>,
+    },
+    /// The wallet cannot pay for it.
+    #[error("Insufficient wallet balance")]
+    InsufficientBalance {
+        /// What it costs.
+        needed: Micros,
+        /// What the wallet holds.
+        available: Micros,
+    },
+    /// An amount of money that is not positive or too large.
+    #[error("the amount must be positive and keep the balance below {max}")]
+    AmountOutOfRange {
+        /// The largest balance.
+        max: Micros,
+    },
+    /// The account has as many keys as it may have.
+    #[error("an account may have {max} keys at most")]
+    TooManyKeys {
+        /// The bound.
+        max: usize,
+    },
+    /// A name that is empty or too long.
+    #[error("a name has 1 to {chars_max} characters")]
+    NameOutOfRange {
+        /// The bound.
+        chars_max: usize,
+    },
+    /// A rate limit of nothing.
+    #[error("a rate limit needs at least one message per second and a burst of at least one")]
+    LimitOutOfRange,
+}

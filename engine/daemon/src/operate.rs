@@ -1,0 +1,113 @@
+//! Commands for a running daemon: each is one request to its operators' listener.
+
+use std::process::ExitCode;
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::cli::{AccountCommand, DaemonArgs, KeyCommand, NumberCommand, WalletCommand};
+use crate::client::{Answer, call};
+use crate::exit;
+
+pub(crate) fn account(command: AccountCommand) -> ExitCode {
+    match command {
+        AccountCommand::Create {
+            name,
+            rate_per_second,
+            burst,
+            daemon,
+        } => {
+            let mut body = json!({ "name": name });
+            if let (Some(rate), Some(burst)) = (rate_per_second, burst) {
+                body["rate_per_second"] = rate.into();
+                body["burst"] = burst.into();
+            }
+            report(&daemon, Method::POST, "/ops/accounts", Some(body))
+        }
+        AccountCommand::List { daemon } => report(&daemon, Method::GET, "/ops/accounts", None),
+        AccountCommand::Limit {
+            account,
+            rate_per_second,
+            burst,
+            daemon,
+        } => {
+            let body = json!({ "rate_per_second": rate_per_second, "burst": burst });
+            report(
+                &daemon,
+                Method::PUT,
+                &format!("/ops/accounts/{account}/limit"),
+                Some(body),
+            )
+        }
+    }
+}
+
+pub(crate) fn key(command: KeyCommand) -> ExitCode {
+    let KeyCommand::Create { account, daemon } = command;
+    report(
+        &daemon,
+        Method::POST,
+        &format!("/ops/accounts/{account}/keys"),
+        Some(json!({})),
+    )
+}
+
+pub(crate) fn number(command: NumberCommand) -> ExitCode {
+    match command {
+        NumberCommand::Add {
+            account,
+            number,
+            sms,
+            whatsapp,
+            provisioning,
+            daemon,
+        } => {
+            let body = json!({
+                "account": account,
+                "e164": number,
+                "sms": sms,
+                "whatsapp": whatsapp,
+                "active": !provisioning,
+            });
+            report(&daemon, Method::POST, "/ops/numbers", Some(body))
+        }
+        NumberCommand::Release { number, daemon } => report(
+            &daemon,
+            Method::POST,
+            &format!("/ops/numbers/{number}/release"),
+            Some(json!({})),
+        ),
+    }
+}
+
+pub(crate) fn wallet(command: WalletCommand) -> ExitCode {
+    let WalletCommand::TopUp {
+        account,
+        amount,
+        daemon,
+    } = command;
+    report(
+        &daemon,
+        Method::POST,
+        &format!("/ops/accounts/{account}/top-up"),
+        Some(json!({ "amount": amount })),
+    )
+}
+
+/// Calls, and prints the answer as JSON on stdout or the refusal on stderr.
+fn report(daemon: &DaemonArgs, method: Method, path: &str, body: Option<Value>) -> ExitCode {
+    match call(daemon, method, path, body) {
+        Ok(Answer::Done(answer)) => {
+            println!("{answer:#}");
+            ExitCode::SUCCESS
+        }
+        Ok(Answer::Refused(why)) => {
+            eprintln!("didfarm: {why}");
+            exit::REFUSED.into()
+        }
+        Err(error) => {
+            eprintln!("didfarm: {error:#}");
+            exit::UNREACHABLE.into()
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The account actor: keys, limit and top-ups of one account.
+//!
+//! Owns: the account's settings. Never does: charge; the wallet's balance and the limiter are shared
+//! handles, and charges are journalled with their messages. Messages: [`Operate`]. Restart: the root
+//! supervisor's outbox outlives it; the next command starts it anew from the records. Limits: commands
+//! come from the operators' listener alone, each with a permit.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message};
+use didfarm_core::account::{Account, AccountCommand, AccountEvent};
+use didfarm_core::event::{Entry, Event};
+use tokio::sync::oneshot;
+
+use super::root::RootEffect;
+use crate::account::AccountHandle;
+use crate::meters::Kind;
+use crate::operate::{AccountView, OperateError};
+use crate::outbox::Outbox;
+use crate::shared::Shared;
+
+/// An operator's command for an account.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Operate {
+    pub(crate) command: AccountCommand,
+    pub(crate) reply: oneshot::Sender<Result<AccountView, OperateError>>,
+}
+
+/// Asks for the account as it is.
+#[derive(Message)]
+#[rtype(result = "AccountView")]
+pub(crate) struct View;
+
+/// The actor.
+pub(crate) struct AccountActor {
+    engine: Arc<Shared>,
+    outbox: Rc<Outbox<RootEffect>>,
+    handle: Arc<AccountHandle>,
+    state: Account,
+}
+
+impl AccountActor {
+    pub(crate) fn new(
+        engine: Arc<Shared>,
+        outbox: Rc<Outbox<RootEffect>>,
+        handle: Arc<AccountHandle>,
+        state: Account,
+    ) -> AccountActor {
+        engine.meters.born(Kind::Account);
+        AccountActor {
+            engine,
+            outbox,
+            handle,
+            state,
+        }
+    }
+
+    fn view(&self) -> AccountView {
+        AccountView {
+            id: self.state.id,
+            name: self.state.name.to_string(),
+            rate_limit: self
+                .state
+                .rate_limit
+                .unwrap_or_else(|| self.engine.default_limit()),
+            balance: self.handle.balance(),
+            key_ids: self
+                .state
+                .keys
+                .iter()
+                .map(|key| key.id.to_string())
+                .collect(),
+        }
+    }
+
+    /// Gives the shared handles what an event says, once it is durable.
+    fn publish(engine: &Arc<Shared>, handle: &Arc<AccountHandle>, event: &AccountEvent) {
+        match event {
+            AccountEvent::KeyAdded(key) => engine.directory.add_key(handle, key),
+            AccountEvent::ToppedUp(amount) => handle.credit(*amount),
+            AccountEvent::RateLimitSet(limit) => {
+                handle.set_limit(*limit, Arc::clone(&engine.clock))
+            }
+            AccountEvent::Created { .. }
+            | AccountEvent::Charged { .. }
+            | AccountEvent::Refunded { .. } => {}
+        }
+    }
+}
+
+impl Actor for AccountActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Operate> for AccountActor {
+    type Result = ();
+
+    fn handle(&mut self, operate: Operate, _: &mut Context<Self>) {
+        // Charges do not pass through here: the balance is what the shared handle holds.
+        self.state.balance = self.handle.balance();
+        let event = match self.state.decide(operate.command) {
+            Ok(event) => event,
+            Err(refusal) => {
+                let _ = operate.reply.send(Err(refusal.into()));
+                return;
+            }
+        };
+        self.state.evolve(&event);
+        let mut view = self.view();
+        if let AccountEvent::ToppedUp(_) = event {
+            view.balance = self.state.balance;
+        }
+        let (engine, handle) = (Arc::clone(&self.engine), Arc::clone(&self.handle));
+        let entry = Entry {
+            at: engine.now(),
+            events: vec![Event::Account(self.state.id, event.clone())],
+        };
+        let effect: RootEffect = Box::new(move || {
+            AccountActor::publish(&engine, &handle, &event);
+            let _ = operate.reply.send(Ok(view));
+        });
+        self.outbox.append(entry, [effect]);
+    }
+}
+
+impl Handler<View> for AccountActor {
+    type Result = actix::MessageResult<View>;
+
+    fn handle(&mut self, _: View, _: &mut Context<Self>) -> Self::Result {
+        actix::MessageResult(self.view())
+    }
+}
+
+impl Drop for AccountActor {
+    fn drop(&mut self) {
+        self.engine.meters.gone(Kind::Account);
+    }
+}

@@ -1,0 +1,338 @@
+//! The number actor: the settings of one DID and its conversations.
+//!
+//! Owns: the number's state, which conversations are resident, and their passivation. Never does:
+//! decide about messages. Messages: [`SendCommand`], [`ReceiveCommand`], [`SetNumber`], [`Loaded`],
+//! [`ChildFailed`], [`Sweep`]. Restart: its partition starts a new one from the directory, and the old
+//! one's conversations answer nothing any more. Limits: commands that wait for a conversation to be
+//! loaded are bounded by their permits; restarts of its conversations by the settings, past which the
+//! number goes into quarantine.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
+use std::collections::hash_map::Entry as Slot;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use didfarm_core::conversation::Conversation;
+use didfarm_core::e164::E164;
+use didfarm_core::event::{Entry, Event};
+use didfarm_core::ids::NumberId;
+use didfarm_core::number::{Number, NumberCommand};
+use didfarm_store::seq::Seq;
+use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
+
+use super::conversation::{ConversationActor, Pulse, ReceiveCommand, SendCommand};
+use super::partition::{Effect, Lookup, NumberFailed, PartitionContext};
+use crate::meters::Kind;
+use crate::operate::OperateError;
+use crate::outbox::Outbox;
+use crate::restarts::RestartBudget;
+use crate::send::{SendError, Unavailable};
+use crate::shared::Shared;
+
+/// Conversations that one sweep lets go of at most, so that live work is not held up.
+const PASSIVATED_PER_SWEEP_MAX: usize = 20_000;
+
+/// An operator's command for a number.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetNumber {
+    pub(crate) number: NumberId,
+    pub(crate) command: NumberCommand,
+    pub(crate) reply: oneshot::Sender<Result<Number, OperateError>>,
+}
+
+/// What the records hold of a pair.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Loaded {
+    pub(crate) peer: E164,
+    /// `None` when the records could not be read.
+    pub(crate) found: Option<Option<Conversation>>,
+}
+
+/// A conversation is gone without having been passivated.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ChildFailed {
+    pub(crate) peer: E164,
+    /// Which of the pair's actors, in the order they were started.
+    pub(crate) generation: u64,
+}
+
+/// Time to look for idle conversations.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Sweep;
+
+/// What a number shares with its conversations.
+pub(crate) struct NumberContext {
+    pub(crate) partition: Rc<PartitionContext>,
+    pub(crate) number: RefCell<Number>,
+    pub(crate) alive: Cell<bool>,
+    addr: OnceCell<Addr<NumberActor>>,
+}
+
+impl NumberContext {
+    pub(crate) fn engine(&self) -> &Arc<Shared> {
+        &self.partition.engine
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox<Effect> {
+        &self.partition.outbox
+    }
+
+    pub(crate) fn tell(&self, failed: ChildFailed) {
+        if let Some(addr) = self.addr.get() {
+            addr.do_send(failed);
+        }
+    }
+}
+
+enum Command {
+    Send(SendCommand),
+    Receive(ReceiveCommand),
+}
+
+enum Child {
+    Loading(Vec<Command>),
+    Resident {
+        addr: Addr<ConversationActor>,
+        pulse: Rc<Pulse>,
+    },
+}
+
+/// The actor.
+pub(crate) struct NumberActor {
+    context: Rc<NumberContext>,
+    children: FxHashMap<E164, Child>,
+    /// Resident conversations by when they may be idle, oldest first; one entry each.
+    idle: VecDeque<(Duration, E164)>,
+    /// Conversations are loaded from records that hold at least this.
+    load_after: Seq,
+    /// Conversations started so far.
+    generations: u64,
+    restarts: RestartBudget,
+}
+
+impl NumberActor {
+    /// A number whose conversations are loaded from records that hold everything up to `load_after`.
+    pub(crate) fn new(
+        partition: Rc<PartitionContext>,
+        number: Number,
+        load_after: Seq,
+    ) -> NumberActor {
+        let engine = &partition.engine.settings.engine;
+        let restarts = RestartBudget::new(engine.restarts_max as usize, engine.restart_window());
+        partition.engine.meters.born(Kind::Number);
+        let context = NumberContext {
+            partition,
+            number: RefCell::new(number),
+            alive: Cell::new(true),
+            addr: OnceCell::new(),
+        };
+        NumberActor {
+            context: Rc::new(context),
+            children: FxHashMap::default(),
+            idle: VecDeque::new(),
+            load_after,
+            generations: 0,
+            restarts,
+        }
+    }
+
+    fn id(&self) -> NumberId {
+        self.context.number.borrow().id
+    }
+
+    fn forward(&mut self, peer: E164, command: Command) {
+        match self.children.entry(peer) {
+            Slot::Occupied(mut child) => match child.get_mut() {
+                Child::Loading(waiting) => waiting.push(command),
+                Child::Resident { addr, pulse } => {
+                    hand_over(addr, pulse, command, self.context.engine().clock.elapsed());
+                }
+            },
+            Slot::Vacant(slot) => {
+                slot.insert(Child::Loading(vec![command]));
+                let lookup = Lookup {
+                    number: self.id(),
+                    peer,
+                    after: self.load_after,
+                };
+                self.context.partition.look_up(lookup);
+            }
+        }
+    }
+
+    fn loaded(&mut self, peer: E164, state: Option<Conversation>) {
+        let Some(Child::Loading(waiting)) = self.children.remove(&peer) else {
+            return;
+        };
+        let now = self.context.engine().clock.elapsed();
+        self.generations += 1;
+        let pulse = Rc::new(Pulse {
+            generation: self.generations,
+            ..Pulse::default()
+        });
+        pulse.used_at.set(now);
+        let actor =
+            ConversationActor::new(Rc::clone(&self.context), peer, state, Rc::clone(&pulse));
+        let addr = actor.start();
+        for command in waiting {
+            hand_over(&addr, &pulse, command, now);
+        }
+        self.children.insert(peer, Child::Resident { addr, pulse });
+        self.idle.push_back((now, peer));
+    }
+
+    fn sweep(&mut self) {
+        let engine = Arc::clone(self.context.engine());
+        let (now, applied) = (engine.clock.elapsed(), engine.keeper.applied());
+        let idle = engine.settings.engine.conversation_idle();
+        for _ in 0..PASSIVATED_PER_SWEEP_MAX {
+            match self.idle.front() {
+                Some((since, _)) if now.saturating_sub(*since) >= idle => {}
+                Some(_) | None => return,
+            }
+            let Some((_, peer)) = self.idle.pop_front() else {
+                return;
+            };
+            let Some(Child::Resident { pulse, .. }) = self.children.get(&peer) else {
+                continue;
+            };
+            let used_at = pulse.used_at.get();
+            let used = now.saturating_sub(used_at) < idle;
+            if used || pulse.waiting.get() > 0 || pulse.last_seq.get() > applied {
+                // Behind those that may be idle sooner; the order need not be exact.
+                self.idle
+                    .push_back((if used { used_at } else { now }, peer));
+                continue;
+            }
+            pulse.passivated.set(true);
+            // With its last address gone the actor stops.
+            self.children.remove(&peer);
+        }
+    }
+}
+
+fn hand_over(addr: &Addr<ConversationActor>, pulse: &Pulse, command: Command, now: Duration) {
+    pulse.used_at.set(now);
+    pulse.waiting.set(pulse.waiting.get() + 1);
+    match command {
+        Command::Send(command) => addr.do_send(command),
+        Command::Receive(command) => addr.do_send(command),
+    }
+}
+
+impl Actor for NumberActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let set = self.context.addr.set(ctx.address());
+        debug_assert!(set.is_ok(), "an actor starts once");
+    }
+}
+
+impl Handler<SendCommand> for NumberActor {
+    type Result = ();
+
+    fn handle(&mut self, command: SendCommand, _: &mut Context<Self>) {
+        if self.context.engine().quarantine.holds(command.number) {
+            let error = SendError::Unavailable(Unavailable::Quarantined);
+            self.context.engine().meters.refused(&error);
+            let _ = command.reply.send(Err(error));
+            return;
+        }
+        self.forward(command.peer, Command::Send(command));
+    }
+}
+
+impl Handler<ReceiveCommand> for NumberActor {
+    type Result = ();
+
+    fn handle(&mut self, command: ReceiveCommand, _: &mut Context<Self>) {
+        self.forward(command.peer, Command::Receive(command));
+    }
+}
+
+impl Handler<SetNumber> for NumberActor {
+    type Result = ();
+
+    fn handle(&mut self, set: SetNumber, _: &mut Context<Self>) {
+        let engine = self.context.engine();
+        let decided = self.context.number.borrow().decide(set.command);
+        match decided {
+            Err(refusal) => {
+                let _ = set.reply.send(Err(refusal.into()));
+            }
+            Ok(event) => {
+                self.context.number.borrow_mut().evolve(&event);
+                let number = self.context.number.borrow().clone();
+                let entry = Entry {
+                    at: engine.now(),
+                    events: vec![Event::Number(number.id, event)],
+                };
+                let effect = Effect::NumberSet {
+                    number: Box::new(number),
+                    reply: set.reply,
+                };
+                self.context.outbox().append(entry, [effect]);
+            }
+        }
+    }
+}
+
+impl Handler<Loaded> for NumberActor {
+    type Result = ();
+
+    fn handle(&mut self, loaded: Loaded, _: &mut Context<Self>) {
+        match loaded.found {
+            Some(state) => self.loaded(loaded.peer, state),
+            // Those who wait see their reply channel close.
+            None => drop(self.children.remove(&loaded.peer)),
+        }
+    }
+}
+
+impl Handler<ChildFailed> for NumberActor {
+    type Result = ();
+
+    fn handle(&mut self, failed: ChildFailed, _: &mut Context<Self>) {
+        let engine = Arc::clone(self.context.engine());
+        match self.children.get(&failed.peer) {
+            Some(Child::Resident { pulse, .. }) if pulse.generation == failed.generation => {
+                self.children.remove(&failed.peer);
+            }
+            Some(_) | None => {}
+        }
+        engine.meters.restarted(Kind::Conversation);
+        self.load_after = engine.journal.appended();
+        if !self.restarts.spend(engine.clock.elapsed()) && engine.quarantine.put(self.id()) {
+            tracing::error!(number = %self.id(), "the number's conversations fail too often: it is in quarantine and sends nothing");
+        } else {
+            tracing::warn!(number = %self.id(), "a conversation failed and is rebuilt from the records");
+        }
+    }
+}
+
+impl Handler<Sweep> for NumberActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Sweep, _: &mut Context<Self>) {
+        self.sweep();
+    }
+}
+
+impl Drop for NumberActor {
+    fn drop(&mut self) {
+        self.context.alive.set(false);
+        self.context.engine().meters.gone(Kind::Number);
+        self.context
+            .partition
+            .tell(NumberFailed { number: self.id() });
+    }
+}

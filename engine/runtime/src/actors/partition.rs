@@ -1,0 +1,354 @@
+//! The partition actor: the supervisor of the numbers that live on one arbiter.
+//!
+//! Owns: the numbers of its share, what waits to become durable, the pairs to be looked up. Never
+//! does: decide anything. Messages: [`Drain`], [`Durable`], [`FlushLookups`], [`LookedUp`],
+//! [`NumberFailed`], [`SweepAll`]. Restart: the root supervisor starts a new one on the same arbiter
+//! with the same outbox; its numbers start anew from the directory. Limits: commands are bounded by
+//! permits, look-ups by the commands that wait for them.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use didfarm_core::channel::Channel;
+use didfarm_core::conversation::Conversation;
+use didfarm_core::e164::E164;
+use didfarm_core::ids::NumberId;
+use didfarm_core::number::Number;
+use didfarm_store::seq::Seq;
+use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
+
+use super::conversation::{ReceiveCommand, ReceiveReply, SendCommand, SendReply};
+use super::delivery::{DeliveryInput, NewDelivery};
+use super::number::{Loaded, NumberActor, SetNumber, Sweep};
+use super::root::{Exited, RootSupervisor};
+use crate::admission::Permit;
+use crate::inbox::Drain;
+use crate::meters::Kind;
+use crate::operate::OperateError;
+use crate::outbox::{Durable, DurableBell, Outbox};
+use crate::receive::ReceivedMessage;
+use crate::send::{SentMessage, Unavailable};
+use crate::shared::Shared;
+
+/// Look-ups that go to a reader thread as one job.
+const LOOKUPS_PER_JOB_MAX: usize = 1_024;
+
+/// What comes to a partition from other threads.
+pub(crate) enum PartitionInput {
+    Send(Box<SendCommand>),
+    Receive(Box<ReceiveCommand>),
+    Set(SetNumber),
+    Host(Box<Number>),
+}
+
+/// What is done once its cause is durable.
+pub(crate) enum Effect {
+    Accepted {
+        sent: Box<SentMessage>,
+        delivery: Box<NewDelivery>,
+        reply: SendReply,
+        _permit: Permit,
+    },
+    Received {
+        received: ReceivedMessage,
+        channel: Channel,
+        reply: ReceiveReply,
+        _permit: Permit,
+    },
+    NumberSet {
+        number: Box<Number>,
+        reply: oneshot::Sender<Result<Number, OperateError>>,
+    },
+}
+
+/// A pair whose conversation is wanted from the records.
+pub(crate) struct Lookup {
+    pub(crate) number: NumberId,
+    pub(crate) peer: E164,
+    /// What the records must hold before they are asked.
+    pub(crate) after: Seq,
+}
+
+/// Look-ups wait to be sent off.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct FlushLookups;
+
+/// What a job of look-ups found; `None` where the records could not be read.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct LookedUp(Vec<(NumberId, E164, Option<Option<Conversation>>)>);
+
+/// A number's actor is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct NumberFailed {
+    pub(crate) number: NumberId,
+}
+
+/// Time to look for idle conversations.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SweepAll;
+
+/// What a partition shares with its numbers.
+pub(crate) struct PartitionContext {
+    pub(crate) engine: Arc<Shared>,
+    pub(crate) outbox: Rc<Outbox<Effect>>,
+    lookups: RefCell<Vec<Lookup>>,
+    addr: OnceCell<Addr<PartitionActor>>,
+}
+
+impl PartitionContext {
+    /// Asks for a pair; all that are asked for in one turn go together.
+    pub(crate) fn look_up(&self, lookup: Lookup) {
+        let mut lookups = self.lookups.borrow_mut();
+        lookups.push(lookup);
+        if lookups.len() == 1
+            && let Some(addr) = self.addr.get()
+        {
+            addr.do_send(FlushLookups);
+        }
+    }
+
+    pub(crate) fn tell(&self, failed: NumberFailed) {
+        if let Some(addr) = self.addr.get() {
+            addr.do_send(failed);
+        }
+    }
+}
+
+/// The actor.
+pub(crate) struct PartitionActor {
+    index: usize,
+    context: Rc<PartitionContext>,
+    numbers: FxHashMap<NumberId, Addr<NumberActor>>,
+    bell: Arc<DurableBell>,
+    root: Addr<RootSupervisor>,
+    /// What the records must hold before a conversation is loaded.
+    load_after: Seq,
+}
+
+impl PartitionActor {
+    pub(crate) fn new(
+        index: usize,
+        engine: Arc<Shared>,
+        outbox: Rc<Outbox<Effect>>,
+        bell: Arc<DurableBell>,
+        root: Addr<RootSupervisor>,
+    ) -> PartitionActor {
+        let load_after = engine.journal.appended();
+        engine.meters.born(Kind::Partition);
+        let context = PartitionContext {
+            engine,
+            outbox,
+            lookups: RefCell::new(Vec::new()),
+            addr: OnceCell::new(),
+        };
+        PartitionActor {
+            index,
+            context: Rc::new(context),
+            numbers: FxHashMap::default(),
+            bell,
+            root,
+            load_after,
+        }
+    }
+
+    fn engine(&self) -> &Arc<Shared> {
+        &self.context.engine
+    }
+
+    fn host(&mut self, number: Number) {
+        let id = number.id;
+        let actor = NumberActor::new(Rc::clone(&self.context), number, self.load_after);
+        self.numbers.insert(id, actor.start());
+    }
+
+    /// The number's actor; a number that the directory knows and that has none gets one.
+    fn number(&mut self, id: NumberId) -> Option<&Addr<NumberActor>> {
+        if !self.numbers.contains_key(&id) {
+            let number = self.engine().directory.number(id)?;
+            self.host(number);
+        }
+        self.numbers.get(&id)
+    }
+
+    fn dispatch(&mut self, input: PartitionInput) {
+        // A command for a number that nobody knows is dropped, and its caller told by the closing channel.
+        match input {
+            PartitionInput::Send(command) => {
+                if let Some(number) = self.number(command.number) {
+                    number.do_send(*command);
+                }
+            }
+            PartitionInput::Receive(command) => {
+                if let Some(number) = self.number(command.number) {
+                    number.do_send(*command);
+                }
+            }
+            PartitionInput::Set(set) => {
+                if let Some(number) = self.number(set.number) {
+                    number.do_send(set);
+                }
+            }
+            PartitionInput::Host(number) => self.host(*number),
+        }
+    }
+
+    fn perform(&mut self) {
+        self.bell.hush();
+        let due = self.context.outbox.due();
+        let engine = Arc::clone(self.engine());
+        let mut deliveries = Vec::with_capacity(due.len());
+        for (_, effect) in due {
+            // A caller that has gone is no reason to stop: its message is accepted all the same.
+            match effect {
+                Effect::Accepted {
+                    sent,
+                    delivery,
+                    reply,
+                    _permit,
+                } => {
+                    engine.meters.accepted(sent.channel);
+                    let _ = reply.send(Ok(*sent));
+                    deliveries.push(DeliveryInput::New(delivery));
+                }
+                Effect::Received {
+                    received,
+                    channel,
+                    reply,
+                    _permit,
+                } => {
+                    engine.meters.received(channel, received.duplicate);
+                    let _ = reply.send(Ok(received));
+                }
+                Effect::NumberSet { number, reply } => {
+                    engine.directory.set_number(&number);
+                    let _ = reply.send(Ok(*number));
+                }
+            }
+        }
+        engine.delivery.extend(deliveries);
+    }
+
+    fn flush_lookups(&self, addr: &Addr<PartitionActor>) {
+        let mut lookups = std::mem::take(&mut *self.context.lookups.borrow_mut());
+        while !lookups.is_empty() {
+            let rest = lookups.split_off(lookups.len().min(LOOKUPS_PER_JOB_MAX));
+            let job = std::mem::replace(&mut lookups, rest);
+            let after = job
+                .iter()
+                .map(|lookup| lookup.after)
+                .max()
+                .unwrap_or(Seq::ZERO);
+            let addr = addr.clone();
+            self.engine().read_after(
+                after,
+                move |records| {
+                    let found = |lookup: Lookup| {
+                        let read = records.conversation_of(lookup.number, lookup.peer);
+                        let found = read.inspect_err(
+                            |error| tracing::error!(%error, "a conversation cannot be read"),
+                        );
+                        (lookup.number, lookup.peer, found.ok())
+                    };
+                    job.into_iter().map(found).collect::<Vec<_>>()
+                },
+                move |found| addr.do_send(LookedUp(found)),
+            );
+        }
+    }
+}
+
+impl Actor for PartitionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let set = self.context.addr.set(ctx.address());
+        debug_assert!(set.is_ok(), "an actor starts once");
+        self.bell.heard_by(ctx.address().recipient());
+        self.engine().partitions[self.index].read_by(ctx.address().recipient());
+        let engine = Arc::clone(self.engine());
+        ctx.run_interval(engine.settings.engine.passivate_scan(), |_, ctx| {
+            ctx.address().do_send(SweepAll)
+        });
+    }
+}
+
+impl Handler<Drain> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        for input in self.engine().clone().partitions[self.index].take() {
+            self.dispatch(input);
+        }
+    }
+}
+
+impl Handler<Durable> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Durable, _: &mut Context<Self>) {
+        self.perform();
+    }
+}
+
+impl Handler<FlushLookups> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: FlushLookups, ctx: &mut Context<Self>) {
+        self.flush_lookups(&ctx.address());
+    }
+}
+
+impl Handler<LookedUp> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, looked_up: LookedUp, _: &mut Context<Self>) {
+        for (number, peer, found) in looked_up.0 {
+            if let Some(number) = self.numbers.get(&number) {
+                number.do_send(Loaded { peer, found });
+            }
+        }
+    }
+}
+
+impl Handler<NumberFailed> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, failed: NumberFailed, _: &mut Context<Self>) {
+        self.engine().meters.restarted(Kind::Number);
+        self.load_after = self.engine().journal.appended();
+        // The next command for it starts a new actor.
+        self.numbers.remove(&failed.number);
+        tracing::warn!(number = %failed.number, "a number's actor failed and is rebuilt");
+    }
+}
+
+impl Handler<SweepAll> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: SweepAll, _: &mut Context<Self>) {
+        for number in self.numbers.values() {
+            number.do_send(Sweep);
+        }
+    }
+}
+
+impl Drop for PartitionActor {
+    fn drop(&mut self) {
+        self.engine().meters.gone(Kind::Partition);
+        self.root.do_send(Exited::Partition(self.index));
+    }
+}
+
+/// The error of a caller whose reply channel closed: an actor failed before it accepted.
+pub(crate) fn faulted<T, E: From<Unavailable>>(
+    answer: Result<Result<T, E>, oneshot::error::RecvError>,
+) -> Result<T, E> {
+    answer.unwrap_or_else(|_| Err(Unavailable::Faulted.into()))
+}

@@ -1,0 +1,344 @@
+//! The root supervisor: makes accounts, hosts numbers, and rebuilds what fails.
+//!
+//! Owns: account and number ids, the account actors, the factories of partitions and of the delivery
+//! supervisor. Never does: anything with messages. Messages: [`CreateAccount`], [`OnAccount`],
+//! [`AddNumber`], [`ListAccounts`], [`Exited`], [`Durable`]. Restart: none; without it the process
+//! carries on but rebuilds nothing, so its handlers stay few and plain. Limits: commands come from the
+//! operators' listener, each with a permit; restarts are bounded by the settings, past which the
+//! process ends and recovers.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
+use didfarm_core::account::{Account, AccountCommand};
+use didfarm_core::event::{Entry, Event};
+use didfarm_core::ids::{AccountId, NumberId};
+use didfarm_core::number::{Number, NumberState};
+use didfarm_core::refusal::Refusal;
+use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
+
+use super::account::{AccountActor, Operate, View};
+use super::delivery::rebuild::Rebuilt;
+use super::partition::PartitionInput;
+use crate::account::AccountHandle;
+use crate::meters::Kind;
+use crate::operate::{AccountView, NewAccount, NewNumber, OperateError};
+use crate::outbox::{Durable, DurableBell, Outbox};
+use crate::restarts::RestartBudget;
+use crate::shared::Shared;
+
+/// What operators' commands do once they are durable.
+pub(crate) type RootEffect = Box<dyn FnOnce()>;
+
+/// Makes an account.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CreateAccount {
+    pub(crate) new: NewAccount,
+    pub(crate) reply: oneshot::Sender<Result<AccountView, OperateError>>,
+}
+
+/// Hands a command to an account's actor.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct OnAccount {
+    pub(crate) account: AccountId,
+    pub(crate) command: AccountCommand,
+    pub(crate) reply: oneshot::Sender<Result<AccountView, OperateError>>,
+}
+
+/// Hosts a number.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct AddNumber {
+    pub(crate) new: NewNumber,
+    pub(crate) reply: oneshot::Sender<Result<Number, OperateError>>,
+}
+
+/// Asks for every account.
+#[derive(Message)]
+#[rtype(result = "Vec<AccountView>")]
+pub(crate) struct ListAccounts;
+
+/// A supervised actor is gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum Exited {
+    Partition(usize),
+    Delivery,
+}
+
+/// Starts what the root supervises, again and again.
+pub(crate) struct Factories {
+    pub(crate) partition: Box<dyn Fn(usize, Addr<RootSupervisor>)>,
+    pub(crate) delivery: Box<dyn Fn(Rebuilt, Addr<RootSupervisor>)>,
+}
+
+/// The delivery supervisor's records were read again.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct DeliveryReread(Rebuilt);
+
+/// The actor.
+pub(crate) struct RootSupervisor {
+    engine: Arc<Shared>,
+    outbox: Rc<Outbox<RootEffect>>,
+    bell: Arc<DurableBell>,
+    factories: Factories,
+    accounts: FxHashMap<AccountId, Addr<AccountActor>>,
+    account_next: u32,
+    number_next: u32,
+    restarts: RestartBudget,
+    on_hopeless: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl RootSupervisor {
+    pub(crate) fn new(
+        engine: Arc<Shared>,
+        bell: Arc<DurableBell>,
+        factories: Factories,
+        accounts: Vec<Account>,
+        (account_next, number_next): (u32, u32),
+        on_hopeless: Arc<dyn Fn(&str) + Send + Sync>,
+    ) -> RootSupervisor {
+        let settings = &engine.settings.engine;
+        let restarts =
+            RestartBudget::new(settings.restarts_max as usize, settings.restart_window());
+        let outbox = Outbox::new(Arc::clone(&engine.journal));
+        let mut root = RootSupervisor {
+            engine,
+            outbox,
+            bell,
+            factories,
+            accounts: FxHashMap::default(),
+            account_next,
+            number_next,
+            restarts,
+            on_hopeless,
+        };
+        for account in accounts {
+            root.start_account(account);
+        }
+        root
+    }
+
+    fn start_account(&mut self, account: Account) {
+        let Some(handle) = self.engine.directory.account(account.id) else {
+            return;
+        };
+        let id = account.id;
+        let actor = AccountActor::new(
+            Arc::clone(&self.engine),
+            Rc::clone(&self.outbox),
+            handle,
+            account,
+        );
+        self.accounts.insert(id, actor.start());
+    }
+
+    fn create(&mut self, command: CreateAccount) {
+        let NewAccount { name, rate_limit } = command.new;
+        let event = match Account::decide_create(&name, rate_limit) {
+            Ok(event) => event,
+            Err(refusal) => {
+                let _ = command.reply.send(Err(refusal.into()));
+                return;
+            }
+        };
+        let id = AccountId(self.account_next);
+        self.account_next += 1;
+        let at = self.engine.now();
+        let account = Account::created(id, &name, rate_limit, at);
+        let limit = rate_limit.unwrap_or_else(|| self.engine.default_limit());
+        let handle = Arc::new(AccountHandle::new(
+            &account,
+            limit,
+            Arc::clone(&self.engine.clock),
+        ));
+        let view = AccountView {
+            id,
+            name,
+            rate_limit: limit,
+            balance: account.balance,
+            key_ids: Vec::new(),
+        };
+        // The handle is known before it is durable, but no key opens it before then.
+        self.engine.directory.add_account(handle);
+        self.start_account(account);
+        let effect: RootEffect = Box::new(move || drop(command.reply.send(Ok(view))));
+        self.outbox.append(
+            Entry {
+                at,
+                events: vec![Event::Account(id, event)],
+            },
+            [effect],
+        );
+    }
+
+    fn add_number(&mut self, command: AddNumber) {
+        let decided = self.decide_number(command.new);
+        let (number, event) = match decided {
+            Ok(decided) => decided,
+            Err(error) => {
+                let _ = command.reply.send(Err(error));
+                return;
+            }
+        };
+        self.number_next += 1;
+        // Taken at once, so that the same number is not hosted twice while this one becomes durable.
+        self.engine.directory.set_number(&number);
+        let engine = Arc::clone(&self.engine);
+        let entry = Entry {
+            at: engine.now(),
+            events: vec![event],
+        };
+        let effect: RootEffect = Box::new(move || {
+            engine
+                .partition_of(number.id)
+                .push(PartitionInput::Host(Box::new(number.clone())));
+            let _ = command.reply.send(Ok(number));
+        });
+        self.outbox.append(entry, [effect]);
+    }
+
+    fn decide_number(&self, new: NewNumber) -> Result<(Number, Event), OperateError> {
+        if self.engine.directory.account(new.account).is_none() {
+            return Err(OperateError::AccountUnknown {
+                account: new.account,
+            });
+        }
+        if self.engine.directory.number_id(new.e164).is_some() {
+            return Err(Refusal::NumberTaken.into());
+        }
+        let id = NumberId(self.number_next);
+        let number = Number {
+            id,
+            account: new.account,
+            e164: new.e164,
+            state: if new.active {
+                NumberState::Active
+            } else {
+                NumberState::Provisioning
+            },
+            sms: new.sms,
+            whatsapp: new.whatsapp,
+        };
+        let event = Number::decide_add(number.clone())?;
+        Ok((number, Event::Number(id, event)))
+    }
+
+    fn restart(&mut self, exited: &Exited, ctx: &mut Context<Self>) {
+        tracing::error!(
+            ?exited,
+            "a supervised actor failed and is rebuilt from the records"
+        );
+        if !self.restarts.spend(self.engine.clock.elapsed()) {
+            return (self.on_hopeless)("actors fail faster than they may be rebuilt");
+        }
+        match *exited {
+            Exited::Partition(index) => {
+                self.engine.meters.restarted(Kind::Partition);
+                (self.factories.partition)(index, ctx.address());
+            }
+            Exited::Delivery => {
+                self.engine.meters.restarted(Kind::Delivery);
+                let (root, on_hopeless) = (ctx.address(), Arc::clone(&self.on_hopeless));
+                let appended = self.engine.journal.appended();
+                self.engine
+                    .read_after(appended, Rebuilt::read, move |rebuilt| match rebuilt {
+                        Ok(rebuilt) => root.do_send(DeliveryReread(rebuilt)),
+                        Err(error) => on_hopeless(&format!("deliveries cannot be read: {error}")),
+                    });
+            }
+        }
+    }
+}
+
+impl Actor for RootSupervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.bell.heard_by(ctx.address().recipient());
+    }
+}
+
+impl Handler<CreateAccount> for RootSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, command: CreateAccount, _: &mut Context<Self>) {
+        self.create(command);
+    }
+}
+
+impl Handler<OnAccount> for RootSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, on: OnAccount, _: &mut Context<Self>) {
+        match self.accounts.get(&on.account) {
+            Some(actor) => actor.do_send(Operate {
+                command: on.command,
+                reply: on.reply,
+            }),
+            None => drop(on.reply.send(Err(OperateError::AccountUnknown {
+                account: on.account,
+            }))),
+        }
+    }
+}
+
+impl Handler<AddNumber> for RootSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, command: AddNumber, _: &mut Context<Self>) {
+        self.add_number(command);
+    }
+}
+
+impl Handler<ListAccounts> for RootSupervisor {
+    type Result = ResponseFuture<Vec<AccountView>>;
+
+    fn handle(&mut self, _: ListAccounts, _: &mut Context<Self>) -> Self::Result {
+        let mut accounts: Vec<_> = self
+            .accounts
+            .iter()
+            .map(|(id, actor)| (*id, actor.clone()))
+            .collect();
+        accounts.sort_by_key(|(id, _)| *id);
+        Box::pin(async move {
+            let mut views = Vec::with_capacity(accounts.len());
+            for (_, actor) in accounts {
+                views.extend(actor.send(View).await.ok());
+            }
+            views
+        })
+    }
+}
+
+impl Handler<Exited> for RootSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, exited: Exited, ctx: &mut Context<Self>) {
+        self.restart(&exited, ctx);
+    }
+}
+
+impl Handler<DeliveryReread> for RootSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, reread: DeliveryReread, ctx: &mut Context<Self>) {
+        (self.factories.delivery)(reread.0, ctx.address());
+    }
+}
+
+impl Handler<Durable> for RootSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Durable, _: &mut Context<Self>) {
+        self.bell.hush();
+        for (_, effect) in self.outbox.due() {
+            effect();
+        }
+    }
+}

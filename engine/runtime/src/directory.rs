@@ -1,0 +1,133 @@
+//! The directory: which key opens which account, and which number is whose. Read on every request.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use didfarm_core::account::ApiKey;
+use didfarm_core::e164::E164;
+use didfarm_core::ids::{AccountId, NumberId};
+use didfarm_core::number::Number;
+use rustc_hash::FxHashMap;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::account::AccountHandle;
+
+/// The prefix of keys that we make: `df_live_<id>_<secret>`.
+pub(crate) const KEY_PREFIX: &str = "df_live_";
+/// Digits of a key's public part.
+pub(crate) const KEY_ID_CHARS: usize = 8;
+
+/// What every thread looks up.
+#[derive(Default)]
+pub(crate) struct Directory {
+    tables: RwLock<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    accounts: FxHashMap<AccountId, Arc<AccountHandle>>,
+    keys: FxHashMap<Box<str>, Key>,
+    numbers: FxHashMap<NumberId, Number>,
+    by_e164: FxHashMap<E164, NumberId>,
+}
+
+struct Key {
+    hash: [u8; 32],
+    account: Arc<AccountHandle>,
+}
+
+/// The public part of a presented key, by which it is found.
+///
+/// A key of an operator's own making has none: the start of its hash serves.
+pub(crate) fn key_id(presented: &str, hash: &[u8; 32]) -> Box<str> {
+    match presented
+        .strip_prefix(KEY_PREFIX)
+        .and_then(|rest| rest.split_once('_'))
+    {
+        Some((id, _)) if id.len() == KEY_ID_CHARS => id.into(),
+        Some(_) | None => hash[..6]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+            .into(),
+    }
+}
+
+/// What is stored of a key.
+pub(crate) fn hash_key(presented: &str) -> [u8; 32] {
+    Sha256::digest(presented.as_bytes()).into()
+}
+
+impl Directory {
+    pub(crate) fn add_account(&self, account: Arc<AccountHandle>) {
+        self.write().accounts.insert(account.id(), account);
+    }
+
+    pub(crate) fn account(&self, id: AccountId) -> Option<Arc<AccountHandle>> {
+        self.read().accounts.get(&id).cloned()
+    }
+
+    pub(crate) fn add_key(&self, account: &Arc<AccountHandle>, key: &ApiKey) {
+        let entry = Key {
+            hash: key.hash,
+            account: Arc::clone(account),
+        };
+        self.write().keys.insert(key.id.clone(), entry);
+    }
+
+    pub(crate) fn has_key(&self, id: &str) -> bool {
+        self.read().keys.contains_key(id)
+    }
+
+    /// The account that a presented key opens. The work is the same for an unknown and for a wrong key.
+    pub(crate) fn authenticate(&self, presented: &str) -> Option<Arc<AccountHandle>> {
+        let hash = hash_key(presented);
+        let tables = self.read();
+        let known = tables.keys.get(&key_id(presented, &hash));
+        let stored = known.map_or([0; 32], |key| key.hash);
+        let equal: bool = stored.ct_eq(&hash).into();
+        known.filter(|_| equal).map(|key| Arc::clone(&key.account))
+    }
+
+    pub(crate) fn set_number(&self, number: &Number) {
+        let mut tables = self.write();
+        tables.by_e164.insert(number.e164, number.id);
+        tables.numbers.insert(number.id, number.clone());
+    }
+
+    pub(crate) fn number_id(&self, e164: E164) -> Option<NumberId> {
+        self.read().by_e164.get(&e164).copied()
+    }
+
+    pub(crate) fn number(&self, id: NumberId) -> Option<Number> {
+        self.read().numbers.get(&id).cloned()
+    }
+
+    /// Whether the number is this account's, and which it is.
+    pub(crate) fn owned(&self, id: NumberId, account: AccountId) -> bool {
+        self.read()
+            .numbers
+            .get(&id)
+            .is_some_and(|number| number.account == account)
+    }
+
+    pub(crate) fn numbers_of(&self, account: AccountId) -> Vec<Number> {
+        let tables = self.read();
+        let mut numbers: Vec<Number> = tables
+            .numbers
+            .values()
+            .filter(|number| number.account == account)
+            .cloned()
+            .collect();
+        numbers.sort_by_key(|number| number.id);
+        numbers
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,412 @@
+//! Starting and stopping the engine: the store, the threads, the first actors.
+//!
+//! Each partition of numbers and the delivery supervisor have an arbiter (a thread) of their own; the
+//! root supervisor and the accounts share one. HTTP runs on none of them.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, Arbiter, ArbiterHandle};
+use didfarm_carriers::Carrier;
+use didfarm_carriers::simulator::{Simulator, SimulatorSettings};
+use didfarm_config::Settings;
+use didfarm_core::account::Account;
+use didfarm_store::journal::Journal;
+use didfarm_store::records::RecordsError;
+use didfarm_store::store::{FatalStore, Recovery, Store, StoreOpenError, StoreSettings};
+
+use crate::account::AccountHandle;
+use crate::actors::delivery::rebuild::Rebuilt;
+use crate::actors::delivery::{
+    DeliveryEffect, DeliveryInput, DeliverySink, DeliverySupervisor, TICK_MS,
+};
+use crate::actors::partition::{Effect, PartitionActor};
+use crate::actors::root::{Factories, RootSupervisor};
+use crate::admission::Admission;
+use crate::clock::{Clock, SystemClock};
+use crate::directory::Directory;
+use crate::fault::FaultPoints;
+use crate::handle::EngineHandle;
+use crate::inbox::Inbox;
+use crate::meters::Meters;
+use crate::outbox::{DurableBell, Outbox};
+use crate::quarantine::Quarantine;
+use crate::readers::Readers;
+use crate::shared::Shared;
+
+/// How long a stop waits for the last users of the engine to let go.
+const LET_GO_MAX: Duration = Duration::from_secs(2);
+
+/// Why the engine cannot go on; the process is to end and recover.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The store failed.
+    #[error(transparent)]
+    Store(FatalStore),
+    /// Actors fail faster than they may be rebuilt.
+    #[error("{0}; restart to recover")]
+    Hopeless(String),
+}
+
+/// Why the engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// The records cannot be read.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// A thread cannot be made.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the engine is told from outside.
+#[derive(Clone)]
+pub struct EngineOptions {
+    /// Told when the engine cannot go on. It must end the process.
+    pub on_fatal: Arc<dyn Fn(Fatal) + Send + Sync>,
+    /// Faults for tests.
+    pub faults: FaultPoints,
+}
+
+/// A running engine.
+pub struct Engine {
+    shared: Arc<Shared>,
+    root: Addr<RootSupervisor>,
+    arbiters: Vec<Arbiter>,
+    ticker: Option<Ticker>,
+    recovery: Recovery,
+    new: bool,
+}
+
+impl Engine {
+    /// Opens the store, recovers, and starts every actor. Must be called inside an actix system.
+    ///
+    /// # Errors
+    /// The store does not open, or a thread cannot be made.
+    pub fn start(settings: Settings, options: EngineOptions) -> Result<Engine, StartError> {
+        didfarm_core::e164::warm_up();
+        let store = Store::open(&settings.data_dir, &store_settings(&settings, &options))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let mut accounts = Vec::new();
+        store
+            .records
+            .each_account(|account| accounts.push(account))?;
+        let rebuilt = Rebuilt::read(&store.records)?;
+        let (meta, recovery) = (store.meta, store.recovery);
+        let new = meta.counts.accounts == 0;
+        let shared = Arc::new(share(settings, &options, store, clock)?);
+        fill_directory(&shared, &accounts)?;
+
+        let bells = Bells::new(&shared);
+        let simulator: Arc<dyn Carrier> = Arc::new(Simulator::start(
+            simulator_settings(&shared.settings),
+            Arc::new(DeliverySink(Arc::clone(&shared))),
+        ));
+        let partitions: Vec<Arbiter> = shared.partitions.iter().map(|_| Arbiter::new()).collect();
+        let (delivery, control) = (Arbiter::new(), Arbiter::new());
+        let factories = Threads {
+            shared: Arc::clone(&shared),
+            bells: bells.clone(),
+            carrier: simulator,
+            partitions: partitions.iter().map(Arbiter::handle).collect(),
+            delivery: delivery.handle(),
+        };
+        let root = {
+            let shared = Arc::clone(&shared);
+            let bell = Arc::clone(&bells.control);
+            let next = (meta.account_next, meta.number_next);
+            let on_fatal = Arc::clone(&options.on_fatal);
+            RootSupervisor::start_in_arbiter(&control.handle(), move |ctx| {
+                let root = actix::AsyncContext::address(ctx);
+                for index in 0..shared.partitions.len() {
+                    factories.partition(index, root.clone());
+                }
+                factories.delivery(rebuilt, root);
+                let on_hopeless = Arc::new(move |why: &str| on_fatal(Fatal::Hopeless(why.into())));
+                RootSupervisor::new(
+                    shared,
+                    bell,
+                    factories.into_factories(),
+                    accounts,
+                    next,
+                    on_hopeless,
+                )
+            })
+        };
+        let ticker = Ticker::start(Arc::clone(&shared))?;
+        shared.ready.store(true, Ordering::Release);
+        let arbiters = partitions.into_iter().chain([delivery, control]).collect();
+        Ok(Engine {
+            shared,
+            root,
+            arbiters,
+            ticker: Some(ticker),
+            recovery,
+            new,
+        })
+    }
+
+    /// The door.
+    pub fn handle(&self) -> EngineHandle {
+        EngineHandle::new(Arc::clone(&self.shared), self.root.clone())
+    }
+
+    /// What recovery did.
+    pub fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+
+    /// Whether the store holds no account yet.
+    pub fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// Stops every thread; what was accepted is durable and checkpointed then. Call it when nothing is
+    /// under way any more.
+    pub fn stop(mut self) {
+        self.shared.draining.store(true, Ordering::Release);
+        // A journal that has failed already told `on_fatal`.
+        let _ = self
+            .shared
+            .journal
+            .wait_durable(self.shared.journal.appended());
+        drop(self.ticker.take());
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+        for arbiter in self.arbiters.drain(..) {
+            let _ = arbiter.join();
+        }
+        drop(self.root);
+        let until = Instant::now() + LET_GO_MAX;
+        while Arc::strong_count(&self.shared) > 1 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn store_settings(settings: &Settings, options: &EngineOptions) -> StoreSettings {
+    let on_fatal = Arc::clone(&options.on_fatal);
+    let store = &settings.store;
+    StoreSettings {
+        segment_bytes: store.segment_bytes,
+        group_bytes_max: store.group_bytes_max,
+        keep_bytes: store.keep_bytes,
+        free_bytes_min: store.free_bytes_min,
+        checkpoint_interval: store.checkpoint_interval(),
+        sled_cache_bytes: store.sled_cache_bytes,
+        on_fatal: Arc::new(move |fatal| on_fatal(Fatal::Store(fatal))),
+    }
+}
+
+fn simulator_settings(settings: &Settings) -> SimulatorSettings {
+    let simulator = &settings.simulator;
+    let seed = match simulator.seed {
+        0 => SystemClock::default().now().0.cast_unsigned(),
+        seed => seed,
+    };
+    SimulatorSettings {
+        submit_delay_ms: simulator.submit_delay_ms,
+        receipt_delay_ms: simulator.receipt_delay_ms,
+        receipt_jitter_ms: simulator.receipt_jitter_ms,
+        loss: simulator.loss,
+        duplication: simulator.duplication,
+        reordering: simulator.reordering,
+        throttling: simulator.throttling,
+        rate_max: simulator.rate_max,
+        seed,
+    }
+}
+
+fn share(
+    settings: Settings,
+    options: &EngineOptions,
+    store: Store,
+    clock: Arc<dyn Clock>,
+) -> Result<Shared, StartError> {
+    let partitions = settings.engine.partition_count();
+    Ok(Shared {
+        admission: Admission::new(settings.limits.commands_in_flight_max),
+        callbacks: Admission::new(settings.limits.callbacks_in_flight_max),
+        settings,
+        clock,
+        journal: store.journal,
+        records: store.records,
+        keeper: store.keeper,
+        readers: Readers::start()?,
+        directory: Directory::default(),
+        partitions: (0..partitions).map(|_| Inbox::new()).collect(),
+        delivery: Inbox::new(),
+        quarantine: Quarantine::default(),
+        meters: Meters::new(),
+        faults: options.faults.clone(),
+        ready: AtomicBool::new(false),
+        draining: AtomicBool::new(false),
+        extent_next: AtomicU64::new(store.meta.extent_next),
+        _lock: store.lock,
+    })
+}
+
+fn fill_directory(shared: &Arc<Shared>, accounts: &[Account]) -> Result<(), RecordsError> {
+    for account in accounts {
+        let limit = account.rate_limit.unwrap_or_else(|| shared.default_limit());
+        let handle = Arc::new(AccountHandle::new(
+            account,
+            limit,
+            Arc::clone(&shared.clock),
+        ));
+        shared.directory.add_account(Arc::clone(&handle));
+        for key in &account.keys {
+            shared.directory.add_key(&handle, key);
+        }
+    }
+    shared
+        .records
+        .each_number(|number| shared.directory.set_number(&number))
+}
+
+#[derive(Clone)]
+struct Bells {
+    partitions: Vec<Arc<DurableBell>>,
+    delivery: Arc<DurableBell>,
+    control: Arc<DurableBell>,
+}
+
+impl Bells {
+    fn new(shared: &Shared) -> Bells {
+        let bell = || DurableBell::on(&shared.journal);
+        Bells {
+            partitions: shared.partitions.iter().map(|_| bell()).collect(),
+            delivery: bell(),
+            control: bell(),
+        }
+    }
+}
+
+thread_local! {
+    /// The outbox of this arbiter's partition: it outlives the actor, so that a rebuilt one performs
+    /// what the failed one had decided.
+    static PARTITION_OUTBOX: OnceCell<Rc<Outbox<Effect>>> = const { OnceCell::new() };
+    /// The same for the delivery supervisor.
+    static DELIVERY_OUTBOX: OnceCell<Rc<Outbox<DeliveryEffect>>> = const { OnceCell::new() };
+}
+
+/// Where supervised actors are started, again and again.
+struct Threads {
+    shared: Arc<Shared>,
+    bells: Bells,
+    carrier: Arc<dyn Carrier>,
+    partitions: Vec<ArbiterHandle>,
+    delivery: ArbiterHandle,
+}
+
+impl Threads {
+    fn partition(&self, index: usize, root: Addr<RootSupervisor>) {
+        let (shared, bell) = (
+            Arc::clone(&self.shared),
+            Arc::clone(&self.bells.partitions[index]),
+        );
+        self.partitions[index].spawn_fn(move || {
+            let outbox = PARTITION_OUTBOX.with(|cell| own(cell, &shared.journal));
+            PartitionActor::new(index, shared, outbox, bell, root).start();
+        });
+    }
+
+    fn delivery(&self, rebuilt: Rebuilt, root: Addr<RootSupervisor>) {
+        let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(&self.bells.delivery));
+        let carrier = Arc::clone(&self.carrier);
+        self.delivery.spawn_fn(move || {
+            let outbox = DELIVERY_OUTBOX.with(|cell| own(cell, &shared.journal));
+            DeliverySupervisor::new(shared, outbox, bell, root, carrier, rebuilt).start();
+        });
+    }
+
+    fn into_factories(self) -> Factories {
+        let threads = Rc::new(self);
+        let delivery = Rc::clone(&threads);
+        Factories {
+            partition: Box::new(move |index, root| threads.partition(index, root)),
+            delivery: Box::new(move |rebuilt, root| delivery.delivery(rebuilt, root)),
+        }
+    }
+}
+
+fn own<E>(
+    cell: &OnceCell<Rc<Outbox<E>>>,
+    journal: &Arc<Journal<didfarm_core::event::Entry>>,
+) -> Rc<Outbox<E>> {
+    Rc::clone(cell.get_or_init(|| Outbox::new(Arc::clone(journal))))
+}
+
+/// The thread that keeps due times: a flooded actor cannot starve it.
+struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(shared: Arc<Shared>) -> std::io::Result<Ticker> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("ticker".into())
+            .spawn(move || {
+                while !stopped.load(Ordering::Acquire) {
+                    tick(&shared);
+                    std::thread::sleep(Duration::from_millis(TICK_MS));
+                }
+            })?;
+        Ok(Ticker {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+fn tick(shared: &Shared) {
+    let (depth, oldest) = shared.delivery.depth();
+    shared.meters.delivery.depth.set(depth as f64);
+    shared
+        .meters
+        .delivery
+        .oldest_seconds
+        .set(oldest.as_secs_f64());
+    // One that has work looks at the time by itself.
+    if depth == 0 {
+        shared.delivery.push(DeliveryInput::Tick);
+    }
+    let waiting = shared.partitions.iter().map(Inbox::depth);
+    let (depth, oldest) = waiting.fold((0, Duration::ZERO), |sum, one| {
+        (sum.0 + one.0, sum.1.max(one.1))
+    });
+    shared.meters.partition.depth.set(depth as f64);
+    shared
+        .meters
+        .partition
+        .oldest_seconds
+        .set(oldest.as_secs_f64());
+    shared
+        .meters
+        .admission
+        .set(shared.admission.under_way() as f64);
+    shared
+        .meters
+        .quarantined
+        .set(shared.quarantine.list().len() as f64);
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The runtime: actors around core's states, their supervisors, and the one door for everyone outside.
+//!
+//! On a message an actor takes the time, decides, evolves, hands the events to the journal, and performs
+//! the effects once the journal says that they are durable. Nothing that the outside can see happens
+//! before. Only this crate names actix and governor.
+
+pub mod account;
+mod actors;
+mod admission;
+pub mod clock;
+mod directory;
+pub mod engine;
+pub mod fault;
+pub mod handle;
+pub mod health;
+mod inbox;
+mod limiter;
+mod meters;
+pub mod operate;
+mod outbox;
+mod quarantine;
+pub mod read;
+mod readers;
+pub mod receive;
+mod restarts;
+pub mod send;
+mod shared;
+
+pub use engine::Engine;
+pub use handle::EngineHandle;

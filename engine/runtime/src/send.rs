@@ -1,0 +1,115 @@
+//! Sending: what a customer asks, what comes back, and why not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use didfarm_core::account::RateLimit;
+use didfarm_core::channel::Channel;
+use didfarm_core::e164::E164;
+use didfarm_core::ids::{ConversationId, MessageId, NumberId};
+use didfarm_core::money::Micros;
+use didfarm_core::refusal::Refusal;
+use didfarm_core::segments::Encoding;
+use didfarm_core::time::Timestamp;
+
+/// Which of the account's numbers sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// By the number itself.
+    Number(E164),
+    /// By its id.
+    Id(NumberId),
+}
+
+/// One message to send. The body is within the product's bound.
+#[derive(Debug, Clone)]
+pub struct SendRequest {
+    /// Our number.
+    pub from: Sender,
+    /// The peer.
+    pub to: E164,
+    /// What is to carry it.
+    pub channel: Channel,
+    /// The text.
+    pub body: Arc<str>,
+}
+
+/// An accepted message: durable before this value exists outside of the engine.
+#[derive(Debug, Clone)]
+pub struct SentMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// The conversation it joined.
+    pub conversation: ConversationId,
+    /// Our number's id.
+    pub number: NumberId,
+    /// Our number.
+    pub from: E164,
+    /// The peer.
+    pub to: E164,
+    /// What carries it.
+    pub channel: Channel,
+    /// The text.
+    pub body: Arc<str>,
+    /// How the text is encoded.
+    pub encoding: Encoding,
+    /// How many segments it takes.
+    pub segments: u16,
+    /// What was charged.
+    pub charge: Micros,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// The account's limit after this message.
+    pub limit: LimitState,
+}
+
+/// What is left of an account's rate limit, for the `RateLimit` fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitState {
+    /// The limit.
+    pub limit: RateLimit,
+    /// Messages that may go now.
+    pub remaining: u32,
+}
+
+/// Why a message was not accepted. Nothing of it is kept but a counter.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// A rule of the product forbids it; asking again changes nothing.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The account is over its rate limit; try again after the wait.
+    #[error("the account's limit of {} messages per second is used up", limit.per_second)]
+    RateLimited {
+        /// The limit.
+        limit: RateLimit,
+        /// When the next message may go.
+        wait: Duration,
+    },
+    /// The engine cannot take it now; try again after the wait.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why the engine takes nothing at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// As many commands are under way as may be.
+    #[error("as many requests are under way as the engine takes; try again shortly")]
+    Busy,
+    /// The disk has no room for new work; what is stored can be read.
+    #[error("the disk is short of space: nothing new is accepted until there is room again")]
+    DiskShort,
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Draining,
+    /// The number's actor failed too often and waits for an operator.
+    #[error("the number is in quarantine after repeated faults; nothing is sent from it")]
+    Quarantined,
+    /// The actor that had the command failed before it was accepted.
+    #[error("the request met a fault and was not accepted; it may be tried again")]
+    Faulted,
+    /// The records thread is too far behind the journal.
+    #[error("the records are too far behind the journal; try again shortly")]
+    RecordsBehind,
+}

@@ -1,0 +1,151 @@
+//! What every thread of the engine shares.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use didfarm_config::Settings;
+use didfarm_core::account::RateLimit;
+use didfarm_core::event::Entry;
+use didfarm_core::ids::{Extent, NumberId};
+use didfarm_core::time::Timestamp;
+use didfarm_store::disk::lock::DirLock;
+use didfarm_store::journal::{Journal, Room};
+use didfarm_store::records::Records;
+use didfarm_store::records::keeper::Keeper;
+use didfarm_store::seq::Seq;
+use tokio::sync::oneshot;
+
+use crate::actors::delivery::DeliveryInput;
+use crate::actors::partition::PartitionInput;
+use crate::admission::Admission;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::fault::FaultPoints;
+use crate::health::Readiness;
+use crate::inbox::Inbox;
+use crate::meters::Meters;
+use crate::quarantine::Quarantine;
+use crate::read::ReadError;
+use crate::readers::Readers;
+use crate::send::Unavailable;
+
+/// The engine's shared state.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) journal: Arc<Journal<Entry>>,
+    pub(crate) records: Records,
+    pub(crate) keeper: Keeper,
+    pub(crate) readers: Readers,
+    pub(crate) directory: Directory,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) callbacks: Arc<Admission>,
+    pub(crate) partitions: Vec<Inbox<PartitionInput>>,
+    pub(crate) delivery: Inbox<DeliveryInput>,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) meters: Meters,
+    pub(crate) faults: FaultPoints,
+    pub(crate) ready: AtomicBool,
+    pub(crate) draining: AtomicBool,
+    pub(crate) extent_next: AtomicU64,
+    /// Last, so that it is let go last.
+    pub(crate) _lock: DirLock,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An extent that nothing has. One that is not used leaves a hole, which nothing minds.
+    pub(crate) fn fresh_extent(&self) -> Extent {
+        Extent(self.extent_next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The limit of accounts that have none of their own.
+    pub(crate) fn default_limit(&self) -> RateLimit {
+        let limits = &self.settings.limits;
+        RateLimit {
+            per_second: limits.rate_per_second,
+            burst: limits.burst,
+        }
+    }
+
+    /// The inbox of the partition that a number lives in.
+    pub(crate) fn partition_of(&self, number: NumberId) -> &Inbox<PartitionInput> {
+        &self.partitions[number.0 as usize % self.partitions.len()]
+    }
+
+    pub(crate) fn readiness(&self) -> Readiness {
+        if self.draining.load(Ordering::Acquire) {
+            Readiness::Draining
+        } else if !self.ready.load(Ordering::Acquire) {
+            Readiness::Starting
+        } else if self.journal.room() == Room::Short {
+            Readiness::DiskShort
+        } else if self.records_lag() > self.settings.store.records_lag_entries_max as u64 {
+            Readiness::RecordsBehind
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    /// Lets new work in, or says why not.
+    pub(crate) fn gate(&self) -> Result<(), Unavailable> {
+        match self.readiness() {
+            Readiness::Ready => Ok(()),
+            Readiness::Starting => Err(Unavailable::Busy),
+            Readiness::DiskShort => Err(Unavailable::DiskShort),
+            Readiness::Draining => Err(Unavailable::Draining),
+            Readiness::RecordsBehind => Err(Unavailable::RecordsBehind),
+        }
+    }
+
+    fn records_lag(&self) -> u64 {
+        self.journal
+            .durable()
+            .0
+            .saturating_sub(self.keeper.applied().0)
+    }
+
+    /// Runs a read on a reader thread, once the records have everything up to `seq`.
+    pub(crate) fn read_after<T: Send + 'static>(
+        self: &Arc<Self>,
+        seq: Seq,
+        read: impl FnOnce(&Records) -> T + Send + 'static,
+        then: impl FnOnce(T) + Send + 'static,
+    ) {
+        let shared = Arc::clone(self);
+        self.keeper.catch_up(
+            seq,
+            Box::new(move || {
+                let records = shared.records.clone();
+                shared.readers.run(Box::new(move || then(read(&records))));
+            }),
+        );
+    }
+
+    /// A customer's read: as fresh as everything that was acknowledged before it was asked.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Records) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let Some(_permit) = self.admission.admit() else {
+            return Err(Unavailable::Busy.into());
+        };
+        let (reply, answer) = oneshot::channel();
+        self.read_after(self.journal.durable(), read, move |result| {
+            // The asker may have gone.
+            let _ = reply.send(result);
+        });
+        answer
+            .await
+            .unwrap_or(Err(ReadError::Unavailable(Unavailable::Faulted)))
+    }
+
+    /// How long a refused caller should wait.
+    pub(crate) fn retry_after(&self) -> Duration {
+        self.settings.limits.retry_after()
+    }
+}

@@ -1,0 +1,178 @@
+//! Records: what the journal amounts to, kept in sled so that nothing has to be replayed from the start.
+//!
+//! One thread (the [`keeper`]) follows the journal, applies its events in rounds through core's `evolve`
+//! and writes each round as one atomic batch together with the sequence that it reaches. Live work never
+//! writes here; a restart runs the same rounds over the journal's tail. Reads wait until the records have
+//! caught up with what was acknowledged when they were asked.
+
+pub mod codec;
+pub mod keeper;
+pub mod keys;
+pub mod read;
+pub mod round;
+mod working;
+
+use std::sync::Arc;
+
+use didfarm_core::event::Entry;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{JournalReadError, JournalReader};
+use crate::packed::PackedError;
+use crate::seq::Seq;
+use crate::shelf::{Shelf, ShelfError};
+use codec::CodecError;
+
+/// The key of the [`Meta`] row, before every map.
+const META_KEY: &[u8] = b"M";
+/// Entries that one round applies at most.
+pub const ROUND_ENTRIES_MAX: usize = 32_768;
+
+/// Why records cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// A leaf is damaged or missing.
+    #[error(transparent)]
+    Packed(#[from] PackedError),
+    /// The store beneath failed.
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+    /// A record's bytes are wrong although its leaf is sound.
+    #[error("the {kind} record {key} is unreadable: {source}")]
+    Record {
+        /// What kind of record.
+        kind: &'static str,
+        /// Its key, in hexadecimal.
+        key: String,
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// The journal tells of something that the records do not have.
+    #[error(
+        "journal entry {seq} speaks of {what}, which the records do not hold: run `didfarm verify`"
+    )]
+    Inconsistent {
+        /// The entry.
+        seq: Seq,
+        /// What is missing.
+        what: String,
+    },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalReadError),
+}
+
+/// How far the records are, which ids come next, and how much each map holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The last journal sequence that is applied.
+    pub seq: Seq,
+    /// The next extent (and conversation id) to give out.
+    pub extent_next: u64,
+    /// The next account id.
+    pub account_next: u32,
+    /// The next number id.
+    pub number_next: u32,
+    /// How many rows the maps hold.
+    pub counts: Counts,
+}
+
+/// Rows of each map; an audit compares them with what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Accounts.
+    pub accounts: u64,
+    /// Numbers.
+    pub numbers: u64,
+    /// Conversations, and so pairs and inbox rows.
+    pub conversations: u64,
+    /// Further extents.
+    pub extents: u64,
+    /// Messages, and so timeline rows.
+    pub messages: u64,
+    /// Open deliveries.
+    pub in_flight: u64,
+    /// Parked receipts.
+    pub parked: u64,
+    /// Ledger entries.
+    pub ledger: u64,
+}
+
+impl Meta {
+    const EMPTY: Meta = Meta {
+        seq: Seq::ZERO,
+        extent_next: 1,
+        account_next: 1,
+        number_next: 1,
+        counts: Counts {
+            accounts: 0,
+            numbers: 0,
+            conversations: 0,
+            extents: 0,
+            messages: 0,
+            in_flight: 0,
+            parked: 0,
+            ledger: 0,
+        },
+    };
+}
+
+/// The records of one store.
+#[derive(Clone)]
+pub struct Records {
+    shelf: Arc<dyn Shelf>,
+}
+
+impl Records {
+    /// The records on a shelf.
+    pub fn new(shelf: Arc<dyn Shelf>) -> Records {
+        Records { shelf }
+    }
+
+    /// How far they are.
+    ///
+    /// # Errors
+    /// The row cannot be read.
+    pub fn meta(&self) -> Result<Meta, RecordsError> {
+        match self.shelf.get(META_KEY)? {
+            None => Ok(Meta::EMPTY),
+            Some(bytes) => codec::decode(&bytes).map_err(|source| RecordsError::Record {
+                kind: "meta",
+                key: "M".into(),
+                source,
+            }),
+        }
+    }
+
+    /// The shelf beneath.
+    pub fn shelf(&self) -> &dyn Shelf {
+        &*self.shelf
+    }
+
+    /// Applies what the reader has, up to `upto`, as one atomic round of bounded size. Returns how far
+    /// the records are then, `None` when the reader has nothing more.
+    ///
+    /// # Errors
+    /// The journal or the records cannot be read, or the batch cannot be written.
+    pub fn apply_round(
+        &self,
+        reader: &mut JournalReader<Entry>,
+        upto: Seq,
+    ) -> Result<Option<Seq>, RecordsError> {
+        let mut round = round::Round::begin(&*self.shelf, self.meta()?);
+        let mut applied = 0;
+        while applied < ROUND_ENTRIES_MAX {
+            let Some(group) = reader.next_group(upto)? else {
+                break;
+            };
+            applied += group.len();
+            for (seq, entry) in &group {
+                round.apply(*seq, entry)?;
+            }
+        }
+        if applied == 0 {
+            return Ok(None);
+        }
+        round.commit().map(Some)
+    }
+}

@@ -1,0 +1,301 @@
+//! Reading records: by id, and in pages. Every call blocks on sled: it belongs on a reader thread.
+
+use std::ops::Bound;
+
+use didfarm_core::account::Account;
+use didfarm_core::conversation::Conversation;
+use didfarm_core::delivery::InFlight;
+use didfarm_core::e164::E164;
+use didfarm_core::ids::{AccountId, ConversationId, Extent, MessageId, NumberId};
+use didfarm_core::message::Message;
+use didfarm_core::number::Number;
+use didfarm_core::time::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::keys::{self, MAPS};
+use super::round::{InboxRow, LedgerEntry, ParkedRow, TimelineRow};
+use super::{Records, RecordsError, working};
+use crate::packed::{Direction, PackedMap};
+
+/// What a walk over an index does with a row.
+pub enum Take {
+    /// Goes on.
+    Next,
+    /// Ends the walk.
+    Stop,
+}
+
+impl Records {
+    /// One account.
+    ///
+    /// # Errors
+    /// The record is damaged.
+    pub fn account(&self, id: AccountId) -> Result<Option<Account>, RecordsError> {
+        self.get(MAPS.accounts, "account", &keys::id(id.get()))
+    }
+
+    /// One number.
+    ///
+    /// # Errors
+    /// The record is damaged.
+    pub fn number(&self, id: NumberId) -> Result<Option<Number>, RecordsError> {
+        self.get(MAPS.numbers, "number", &keys::id(id.get()))
+    }
+
+    /// One conversation.
+    ///
+    /// # Errors
+    /// The record is damaged.
+    pub fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, RecordsError> {
+        self.get(MAPS.conversations, "conversation", &keys::id(id.get()))
+    }
+
+    /// The conversation of a pair, if they ever wrote.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn conversation_of(
+        &self,
+        number: NumberId,
+        peer: E164,
+    ) -> Result<Option<Conversation>, RecordsError> {
+        match self.conversation_id_of(number, peer)? {
+            Some(id) => self.conversation(id),
+            None => Ok(None),
+        }
+    }
+
+    /// The conversation id of a pair, if they ever wrote.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn conversation_id_of(
+        &self,
+        number: NumberId,
+        peer: E164,
+    ) -> Result<Option<ConversationId>, RecordsError> {
+        let value = MAPS.pairs.get(self.shelf(), &keys::pair(number, peer))?;
+        Ok(value
+            .and_then(|value| keys::id_of(&value))
+            .map(ConversationId))
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// The record is damaged.
+    pub fn message(&self, id: MessageId) -> Result<Option<Message>, RecordsError> {
+        self.get(MAPS.messages, "message", &keys::id(id.get()))
+    }
+
+    /// The open delivery of a message.
+    ///
+    /// # Errors
+    /// The record is damaged.
+    pub fn in_flight(&self, id: MessageId) -> Result<Option<InFlight>, RecordsError> {
+        self.get(MAPS.in_flight, "delivery", &keys::id(id.get()))
+    }
+
+    /// Walks every account.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn each_account(&self, mut visit: impl FnMut(Account)) -> Result<(), RecordsError> {
+        self.each(MAPS.accounts, "account", Bound::Unbounded, |_, record| {
+            visit(record);
+            Ok(Take::Next)
+        })
+    }
+
+    /// Walks every number.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn each_number(&self, mut visit: impl FnMut(Number)) -> Result<(), RecordsError> {
+        self.each(MAPS.numbers, "number", Bound::Unbounded, |_, record| {
+            visit(record);
+            Ok(Take::Next)
+        })
+    }
+
+    /// Walks every open delivery.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn each_in_flight(&self, mut visit: impl FnMut(InFlight)) -> Result<(), RecordsError> {
+        self.each(MAPS.in_flight, "delivery", Bound::Unbounded, |_, record| {
+            visit(record);
+            Ok(Take::Next)
+        })
+    }
+
+    /// Walks every row of parked receipts.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn each_parked(&self, mut visit: impl FnMut(ParkedRow)) -> Result<(), RecordsError> {
+        self.each(
+            MAPS.parked,
+            "parked receipt",
+            Bound::Unbounded,
+            |_, record| {
+                visit(record);
+                Ok(Take::Next)
+            },
+        )
+    }
+
+    /// Walks an account's ledger, oldest first.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn each_ledger_entry(
+        &self,
+        account: AccountId,
+        mut visit: impl FnMut(LedgerEntry),
+    ) -> Result<(), RecordsError> {
+        let prefix = account.0.to_be_bytes();
+        let from = Bound::Included(prefix.to_vec());
+        self.each(MAPS.ledger, "ledger entry", from, |key, record| {
+            if !key.starts_with(&prefix) {
+                return Ok(Take::Stop);
+            }
+            visit(record);
+            Ok(Take::Next)
+        })
+    }
+
+    /// Walks an account's messages, newest first, behind `after`.
+    ///
+    /// # Errors
+    /// A record is damaged, or the visitor's error.
+    pub fn each_timeline_row(
+        &self,
+        account: AccountId,
+        after: Option<(Timestamp, u64)>,
+        mut visit: impl FnMut(Timestamp, MessageId, TimelineRow) -> Result<Take, RecordsError>,
+    ) -> Result<(), RecordsError> {
+        self.each_newest(
+            MAPS.timeline,
+            "timeline row",
+            account,
+            after,
+            |at, id, row| visit(at, MessageId(id), row),
+        )
+    }
+
+    /// Walks an account's conversations, most recently active first, behind `after`.
+    ///
+    /// # Errors
+    /// A record is damaged, or the visitor's error.
+    pub fn each_inbox_row(
+        &self,
+        account: AccountId,
+        after: Option<(Timestamp, u64)>,
+        mut visit: impl FnMut(Timestamp, ConversationId, InboxRow) -> Result<Take, RecordsError>,
+    ) -> Result<(), RecordsError> {
+        self.each_newest(MAPS.inbox, "inbox row", account, after, |at, id, row| {
+            visit(at, ConversationId(id), row)
+        })
+    }
+
+    /// The newest messages of a conversation before `before`, newest first, `limit` at most.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn conversation_messages(
+        &self,
+        id: ConversationId,
+        before: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Vec<Message>, RecordsError> {
+        let mut messages = Vec::with_capacity(limit);
+        for extent in self.extents(id)?.into_iter().rev() {
+            let (first, end) = keys::extent_bounds(extent);
+            let from = match before {
+                Some(before) if before.extent() < extent => continue,
+                Some(before) if before.extent() == extent => {
+                    Bound::Excluded(keys::id(before.0).to_vec())
+                }
+                Some(_) | None => Bound::Included(keys::id(end.0).to_vec()),
+            };
+            for row in MAPS.messages.scan(self.shelf(), from, Direction::Backward) {
+                let (key, value) = row?;
+                if messages.len() == limit {
+                    return Ok(messages);
+                }
+                if keys::id_of(&key).is_none_or(|id| id < first.0) {
+                    break;
+                }
+                messages.push(working::read("message", &key, &value)?);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Every extent of a conversation, in order.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn extents(&self, id: ConversationId) -> Result<Vec<Extent>, RecordsError> {
+        let mut extents = vec![Extent::from(id)];
+        let from = Bound::Included(keys::extent(id, Extent(0)).to_vec());
+        for row in MAPS.extents.scan(self.shelf(), from, Direction::Forward) {
+            let (key, _) = row?;
+            if key.get(..8) != Some(&keys::id(id.0)[..]) {
+                break;
+            }
+            extents.extend(key.get(8..).and_then(keys::id_of).map(Extent));
+        }
+        Ok(extents)
+    }
+
+    fn get<T: DeserializeOwned>(
+        &self,
+        map: PackedMap,
+        kind: &'static str,
+        key: &[u8],
+    ) -> Result<Option<T>, RecordsError> {
+        let value = map.get(self.shelf(), key)?;
+        value
+            .map(|value| working::read(kind, key, &value))
+            .transpose()
+    }
+
+    fn each<T: DeserializeOwned>(
+        &self,
+        map: PackedMap,
+        kind: &'static str,
+        from: Bound<Vec<u8>>,
+        mut visit: impl FnMut(&[u8], T) -> Result<Take, RecordsError>,
+    ) -> Result<(), RecordsError> {
+        for row in map.scan(self.shelf(), from, Direction::Forward) {
+            let (key, value) = row?;
+            if let Take::Stop = visit(&key, working::read(kind, &key, &value)?)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn each_newest<T: DeserializeOwned>(
+        &self,
+        map: PackedMap,
+        kind: &'static str,
+        account: AccountId,
+        after: Option<(Timestamp, u64)>,
+        mut visit: impl FnMut(Timestamp, u64, T) -> Result<Take, RecordsError>,
+    ) -> Result<(), RecordsError> {
+        let prefix = account.0.to_be_bytes();
+        let from = match after {
+            Some((at, id)) => Bound::Excluded(keys::newest_first(account, at, id).to_vec()),
+            None => Bound::Included(prefix.to_vec()),
+        };
+        self.each(map, kind, from, |key, row| {
+            match keys::newest_first_of(key) {
+                Some((at, id)) if key.starts_with(&prefix) => visit(at, id, row),
+                Some(_) | None => Ok(Take::Stop),
+            }
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! Verify: an audit of a stopped store against the invariants that everything else relies on.
+//!
+//! It sees what a restart would see: the records on disk with the journal's tail replayed over them
+//! in memory. Nothing of the records or the journal is written.
+//!
+//! | Id | What holds |
+//! |---|---|
+//! | V1 | Every expected message is stored, with the expected body where one is given. |
+//! | V2 | An account's balance is the sum of its ledger, which never falls below zero on the way. Every outbound message has one charge, of its price; a refunded one, which was refused, has one refund; the ledger has nothing else but top-ups. |
+//! | V3 | Encoding and segments are what the body asks for; an outbound message's charge is one whole price for each segment, an inbound one's is nothing. |
+//! | V4 | A message's history begins with its first status at its creation, only moves forward, and ends with what its delivery says; it is marked read when its delivery is. |
+//! | V5 | Every message lies in an extent of exactly one conversation and agrees with it, its number and its account; the ordinals of an extent have no hole; what a conversation says of its messages is so. |
+//! | V6 | An outbound message's delivery is in one place: in flight while it is open, with the message once it is closed. |
+//! | V7 | Every conversation has its row in the pair index, and the index has no other. |
+//! | V8 | Every message has its row in the timeline and every conversation in the inbox, and these have no other. |
+//! | V9 | A parked receipt lies under its own key, and its carrier message id belongs to no delivery in flight. |
+//! | V10 | Every leaf and every record is sound and under its own key, the stored counts are the counts, and no id in use is still to be given out. |
+//! | V11 | The journal goes on where the records end, without a gap; no API key opens two accounts. |
+//!
+//! Rules that compare two maps are left out where one of them could not be read whole: the damage is
+//! named (V10) and what it would seem to imply is not.
+//!
+//! # Limits
+//!
+//! Memory stays small whatever is stored: some bytes for each account, API key and number, tables of
+//! fixed size, and the replayed tail. Maps are walked once, in order; a second walk names the subjects
+//! only where the first found that two maps differ.
+
+mod audit;
+mod conversations;
+mod counts;
+mod deliveries;
+mod expect;
+mod fact;
+mod indexes;
+mod ledger;
+mod maps;
+mod message_rules;
+mod messages;
+mod owners;
+mod report;
+mod sides;
+mod suspects;
+mod tail;
+mod tally;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use expect::{ExpectError, Expected, parse_expect_line};
+pub use report::{BREACHES_KEPT_MAX, Breach, Report};
+
+use crate::journal::JournalReadError;
+use crate::records::{Records, RecordsError};
+use crate::shelf::{OverlayShelf, Shelf, ShelfError};
+use crate::store::{ClosedStore, JOURNAL_DIR, RECORDS_DIR, StoreOpenError};
+use audit::Audit;
+
+/// Why a store could not be verified: nothing is said about its invariants then.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It does not open.
+    #[error(transparent)]
+    Open(#[from] StoreOpenError),
+    /// There is a journal without records.
+    #[error("there are no records in {}: run `didfarm repair` to rebuild them from the journal", dir.display())]
+    NoRecords {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The disk refused a read of the journal.
+    #[error(transparent)]
+    Journal(JournalReadError),
+    /// The disk refused a read of the records.
+    #[error(transparent)]
+    Shelf(ShelfError),
+    /// The journal's tail cannot be replayed for a reason that is no damage.
+    #[error(transparent)]
+    Replay(RecordsError),
+}
+
+/// Verifies the stopped store in `dir`, and that it holds what is expected, if anything is.
+///
+/// A torn tail of the journal is noted, not a breach: nobody was told of it, and opening cuts it.
+///
+/// # Errors
+/// The store does not open or cannot be read; damage that can be read around is a breach instead.
+pub fn verify(
+    dir: &Path,
+    sled_cache_bytes: u64,
+    expect: Option<&mut dyn Iterator<Item = Expected>>,
+) -> Result<Report, VerifyError> {
+    // Opening would make an empty folder of records: a look must not leave one behind.
+    if dir.join(JOURNAL_DIR).is_dir() && !dir.join(RECORDS_DIR).is_dir() {
+        return Err(VerifyError::NoRecords { dir: dir.into() });
+    }
+    let mut store = ClosedStore::open(dir, sled_cache_bytes)?;
+    let overlay: Arc<dyn Shelf> = Arc::new(OverlayShelf::new(Arc::clone(&store.records)));
+    let records = Records::new(overlay);
+    let mut audit = Audit::new(&records);
+    tail::replay(&mut audit, &records, &mut store.tail)?;
+    check(audit, expect)
+}
+
+/// Verifies records as they are, without a journal.
+///
+/// # Errors
+/// They cannot be read; damage that can be read around is a breach instead.
+pub fn audit(
+    records: &Records,
+    expect: Option<&mut dyn Iterator<Item = Expected>>,
+) -> Result<Report, VerifyError> {
+    check(Audit::new(records), expect)
+}
+
+fn check(
+    mut audit: Audit<'_>,
+    expect: Option<&mut dyn Iterator<Item = Expected>>,
+) -> Result<Report, VerifyError> {
+    if let Some(expected) = expect {
+        expect::check(&mut audit, expected);
+    }
+    let mut owners = owners::check(&mut audit);
+    let extents = conversations::extents(&mut audit);
+    conversations::check(&mut audit, &owners, &extents);
+    messages::check(&mut audit, &owners, &extents);
+    deliveries::check_in_flight(&mut audit);
+    deliveries::check_parked(&mut audit);
+    indexes::check(&mut audit);
+    ledger::check(&mut audit, &mut owners);
+    suspects::check(&mut audit, &extents);
+    counts::check(&mut audit);
+    audit.finish()
+}

@@ -1,0 +1,71 @@
+//! The maps of the records with the type of their records, and what people call them.
+
+use std::fmt::Write as _;
+use std::marker::PhantomData;
+
+use didfarm_core::account::Account;
+use didfarm_core::conversation::Conversation;
+use didfarm_core::delivery::InFlight;
+use didfarm_core::message::Message;
+use didfarm_core::number::Number;
+
+use crate::packed::PackedMap;
+use crate::records::keys::MAPS;
+use crate::records::round::{InboxRow, LedgerEntry, ParkedRow, TimelineRow};
+
+/// A packed map whose values are records of one type.
+pub(super) struct Map<T> {
+    pub map: PackedMap,
+    pub kind: &'static str,
+    record: PhantomData<fn() -> T>,
+}
+
+impl<T> Map<T> {
+    const fn new(map: PackedMap, kind: &'static str) -> Map<T> {
+        Map {
+            map,
+            kind,
+            record: PhantomData,
+        }
+    }
+}
+
+pub(super) const ACCOUNTS: Map<Account> = Map::new(MAPS.accounts, "account");
+pub(super) const NUMBERS: Map<Number> = Map::new(MAPS.numbers, "number");
+pub(super) const CONVERSATIONS: Map<Conversation> = Map::new(MAPS.conversations, "conversation");
+pub(super) const MESSAGES: Map<Message> = Map::new(MAPS.messages, "message");
+pub(super) const IN_FLIGHT: Map<InFlight> = Map::new(MAPS.in_flight, "delivery");
+pub(super) const PARKED: Map<ParkedRow> = Map::new(MAPS.parked, "parked receipts");
+pub(super) const TIMELINE: Map<TimelineRow> = Map::new(MAPS.timeline, "timeline row");
+pub(super) const INBOX: Map<InboxRow> = Map::new(MAPS.inbox, "inbox row");
+pub(super) const LEDGER: Map<LedgerEntry> = Map::new(MAPS.ledger, "ledger entry");
+
+/// What a breach calls a map.
+pub(super) fn name(map: PackedMap) -> &'static str {
+    let known = [
+        (MAPS.accounts, "the accounts"),
+        (MAPS.numbers, "the numbers"),
+        (MAPS.conversations, "the conversations"),
+        (MAPS.pairs, "the pair index"),
+        (MAPS.extents, "the extents"),
+        (MAPS.messages, "the messages"),
+        (MAPS.in_flight, "the deliveries in flight"),
+        (MAPS.parked, "the parked receipts"),
+        (MAPS.timeline, "the timeline"),
+        (MAPS.inbox, "the inbox"),
+        (MAPS.ledger, "the ledger"),
+    ];
+    known
+        .into_iter()
+        .find(|(other, _)| *other == map)
+        .map_or("a map", |(_, name)| name)
+}
+
+/// A key in hexadecimal.
+pub(super) fn hex(key: &[u8]) -> String {
+    key.iter()
+        .fold(String::with_capacity(2 * key.len()), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a string does not fail");
+            text
+        })
+}

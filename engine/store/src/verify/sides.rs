@@ -1,0 +1,134 @@
+//! The two sides of every fact: what messages and conversations call for, and what rows are there.
+
+use didfarm_core::channel::Direction;
+use didfarm_core::conversation::Conversation;
+use didfarm_core::ids::{AccountId, ConversationId, Extent, MessageId};
+use didfarm_core::message::Message;
+use didfarm_core::money::Micros;
+use didfarm_core::time::Timestamp;
+
+use super::conversations::Extents;
+use super::fact::Fact;
+use crate::records::keys;
+use crate::records::round::{InboxRow, LedgerCause, LedgerEntry, TimelineRow};
+
+/// What a message calls for.
+pub(super) fn of_message(message: &Message, mut tell: impl FnMut(Fact)) {
+    let Message {
+        id,
+        account,
+        charge,
+        ..
+    } = *message;
+    if message.direction == Direction::Outbound {
+        tell(Fact::Charge {
+            message: id,
+            account,
+            amount: Some(charge),
+        });
+    }
+    if message.refunded {
+        tell(Fact::Refund {
+            message: id,
+            account,
+            amount: charge,
+        });
+    }
+    let row = (message.number, message.direction, message.channel);
+    tell(Fact::TimelineRow {
+        message: id,
+        account,
+        at: message.created_at,
+        row,
+    });
+}
+
+/// What a conversation calls for.
+pub(super) fn of_conversation(
+    conversation: &Conversation,
+    extents: &Extents,
+    mut tell: impl FnMut(Fact),
+) {
+    let Conversation {
+        id,
+        account,
+        number,
+        ..
+    } = *conversation;
+    let row = (number, conversation.channels, conversation.unread > 0);
+    tell(Fact::InboxRow {
+        conversation: id,
+        account,
+        at: conversation.last_activity,
+        row,
+    });
+    tell(Fact::Pair {
+        conversation: id,
+        key: keys::pair(number, conversation.peer),
+    });
+    for extent in extents.of(id) {
+        let messages = match extent == conversation.extent {
+            true => u32::from(conversation.ordinal),
+            false => Extent::ORDINALS,
+        };
+        if messages > 0 {
+            tell(Fact::Extent { extent, messages });
+        }
+    }
+}
+
+/// What a ledger entry is to a message; nothing for a top-up, and when its key is none.
+pub(super) fn of_ledger_entry(key: &[u8], entry: &LedgerEntry) -> Option<Fact> {
+    let account = AccountId(u32::from_be_bytes(*key.first_chunk()?));
+    match entry.cause {
+        LedgerCause::TopUp => None,
+        LedgerCause::Charge(message) => Some(Fact::Charge {
+            message,
+            account,
+            amount: Micros::ZERO.checked_sub(entry.amount),
+        }),
+        LedgerCause::Refund(message) => Some(Fact::Refund {
+            message,
+            account,
+            amount: entry.amount,
+        }),
+    }
+}
+
+/// What a timeline row is; nothing when its key is none.
+pub(super) fn of_timeline_row(key: &[u8], row: &TimelineRow) -> Option<Fact> {
+    let (account, at, id) = newest_first_of(key)?;
+    let row = (row.number, row.direction, row.channel);
+    Some(Fact::TimelineRow {
+        message: MessageId(id),
+        account,
+        at,
+        row,
+    })
+}
+
+/// What an inbox row is; nothing when its key is none.
+pub(super) fn of_inbox_row(key: &[u8], row: &InboxRow) -> Option<Fact> {
+    let (account, at, id) = newest_first_of(key)?;
+    let row = (row.number, row.channels, row.unread);
+    Some(Fact::InboxRow {
+        conversation: ConversationId(id),
+        account,
+        at,
+        row,
+    })
+}
+
+/// What a pair row is; nothing when its key or value is none.
+pub(super) fn of_pair_row(key: &[u8], value: &[u8]) -> Option<Fact> {
+    Some(Fact::Pair {
+        conversation: ConversationId(keys::id_of(value)?),
+        key: key.try_into().ok()?,
+    })
+}
+
+fn newest_first_of(key: &[u8]) -> Option<(AccountId, Timestamp, u64)> {
+    let key: &[u8; 20] = key.try_into().ok()?;
+    let account = AccountId(u32::from_be_bytes([key[0], key[1], key[2], key[3]]));
+    keys::newest_first_of(key).map(|(at, id)| (account, at, id))
+}
