@@ -198,7 +198,12 @@ impl<'a> Reading<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
     use actix_web::http::header::HeaderValue;
+    use actix_web::{App, HttpServer, web};
 
     use super::*;
     use crate::problem::Code;
@@ -254,5 +259,42 @@ mod tests {
             read_all(b"1", Some(9)).await.unwrap_err().code(),
             Code::PayloadTooLarge
         );
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_never_ends_ends_its_connection() {
+        let answer =
+            |payload: Payload| end_connection_after(HttpResponse::BadRequest().body("no"), payload);
+        let unread = move |payload: web::Payload| ready(answer(payload.into_inner()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = HttpServer::new(move || App::new().default_service(web::to(unread)))
+            .workers(1)
+            .client_disconnect_timeout(Duration::from_millis(10))
+            .disable_signals()
+            .listen(listener)
+            .unwrap()
+            .run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        let read = web::block(move || {
+            let mut connection = TcpStream::connect(address).unwrap();
+            connection
+                .set_read_timeout(Some(Duration::from_secs(20)))
+                .unwrap();
+            let request = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{";
+            connection.write_all(request).unwrap();
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).map(|_| answer)
+        });
+        let answer = read
+            .await
+            .unwrap()
+            .expect("the server closes the connection");
+        assert!(
+            answer.starts_with("HTTP/1.1 400") && answer.ends_with("no"),
+            "{answer}"
+        );
+        handle.stop(false).await;
     }
 }

@@ -31,7 +31,7 @@ impl Default for StoreSettings {
             group_bytes_max: 8 * 1024 * 1024,
             keep_bytes: 256 * 1024 * 1024,
             free_bytes_min: 256 * 1024 * 1024,
-            checkpoint_interval_ms: 1_000,
+            checkpoint_interval_ms: 5_000,
             sled_cache_bytes: 64 * 1024 * 1024,
             records_lag_entries_max: 20_000_000,
         }

@@ -314,7 +314,7 @@ impl Threads {
             Arc::clone(&self.bells.partitions[index]),
         );
         self.partitions[index].spawn_fn(move || {
-            let outbox = PARTITION_OUTBOX.with(|cell| own(cell, &shared.journal));
+            let outbox = PARTITION_OUTBOX.with(|cell| own(cell, &shared.journal, &bell));
             PartitionActor::new(index, shared, outbox, bell, root).start();
         });
     }
@@ -323,7 +323,7 @@ impl Threads {
         let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(&self.bells.delivery));
         let carrier = Arc::clone(&self.carrier);
         self.delivery.spawn_fn(move || {
-            let outbox = DELIVERY_OUTBOX.with(|cell| own(cell, &shared.journal));
+            let outbox = DELIVERY_OUTBOX.with(|cell| own(cell, &shared.journal, &bell));
             DeliverySupervisor::new(shared, outbox, bell, root, carrier, rebuilt).start();
         });
     }
@@ -341,8 +341,9 @@ impl Threads {
 fn own<E>(
     cell: &OnceCell<Rc<Outbox<E>>>,
     journal: &Arc<Journal<didfarm_core::event::Entry>>,
+    bell: &Arc<DurableBell>,
 ) -> Rc<Outbox<E>> {
-    Rc::clone(cell.get_or_init(|| Outbox::new(Arc::clone(journal))))
+    Rc::clone(cell.get_or_init(|| Outbox::new(Arc::clone(journal), Arc::clone(bell))))
 }
 
 /// The thread that keeps due times: a flooded actor cannot starve it.

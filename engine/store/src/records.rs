@@ -25,8 +25,9 @@ use codec::CodecError;
 
 /// The key of the [`Meta`] row, before every map.
 const META_KEY: &[u8] = b"M";
-/// Entries that one round applies at most.
-pub const ROUND_ENTRIES_MAX: usize = 32_768;
+/// Events that one round applies at most, or those of one group if these are more: it bounds what a
+/// round holds in memory.
+pub const ROUND_EVENTS_MAX: usize = 131_072;
 
 /// Why records cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -161,12 +162,12 @@ impl Records {
     ) -> Result<Option<Seq>, RecordsError> {
         let mut round = round::Round::begin(&*self.shelf, self.meta()?);
         let mut applied = 0;
-        while applied < ROUND_ENTRIES_MAX {
+        while applied < ROUND_EVENTS_MAX {
             let Some(group) = reader.next_group(upto)? else {
                 break;
             };
-            applied += group.len();
             for (seq, entry) in &group {
+                applied += entry.events.len().max(1);
                 round.apply(*seq, entry)?;
             }
         }

@@ -13,6 +13,7 @@ pub(crate) mod rebuild;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use didfarm_carriers::{Carrier, CarrierEvent, CarrierSink, Receipt, Submit, SubmitAnswer};
@@ -37,6 +38,9 @@ use crate::shared::Shared;
 const ENTRY_EVENTS_MAX: usize = 1_024;
 /// How long a carrier has for its answer; past it the message is in doubt.
 const ANSWER_DEADLINE_MS: u64 = 10_000;
+/// How long work gathers before it is taken on: a message takes seconds to reach a handset, and a
+/// group costs the threads a fraction of what its messages would one by one.
+const LINGER: Duration = Duration::from_millis(2);
 /// How often deadlines are looked at.
 pub(crate) const TICK_MS: u64 = 50;
 /// How often missing receipts are looked for.
@@ -371,7 +375,6 @@ impl DeliverySupervisor {
     }
 
     fn perform(&mut self) {
-        self.bell.hush();
         let mut group = Vec::new();
         for (_, effect) in self.outbox.due() {
             match effect {
@@ -466,7 +469,13 @@ impl Actor for DeliverySupervisor {
 impl Handler<Drain> for DeliverySupervisor {
     type Result = ();
 
-    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+    fn handle(&mut self, _: Drain, ctx: &mut Context<Self>) {
+        ctx.run_later(LINGER, |supervisor, _| supervisor.drain());
+    }
+}
+
+impl DeliverySupervisor {
+    fn drain(&mut self) {
         self.batch.at = self.engine.now();
         for input in self.engine.clone().delivery.take() {
             self.input(input);

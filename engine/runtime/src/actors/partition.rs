@@ -200,7 +200,6 @@ impl PartitionActor {
     }
 
     fn perform(&mut self) {
-        self.bell.hush();
         let due = self.context.outbox.due();
         let engine = Arc::clone(self.engine());
         let mut deliveries = Vec::with_capacity(due.len());

@@ -106,7 +106,7 @@ impl RootSupervisor {
         let settings = &engine.settings.engine;
         let restarts =
             RestartBudget::new(settings.restarts_max as usize, settings.restart_window());
-        let outbox = Outbox::new(Arc::clone(&engine.journal));
+        let outbox = Outbox::new(Arc::clone(&engine.journal), Arc::clone(&bell));
         let mut root = RootSupervisor {
             engine,
             outbox,
@@ -336,7 +336,6 @@ impl Handler<Durable> for RootSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: Durable, _: &mut Context<Self>) {
-        self.bell.hush();
         for (_, effect) in self.outbox.due() {
             effect();
         }

@@ -27,7 +27,14 @@ struct Inner<E> {
     /// When the oldest entry that is queued, and the oldest that the writer holds, came.
     queued_since: Option<Instant>,
     taken_since: Option<Instant>,
+    /// When the writer last took a group.
+    taken_at: Option<Instant>,
 }
+
+/// Groups are taken at least this far apart: under load each gathers more entries, which costs less
+/// than the switches between threads that more and smaller groups take. An entry that comes after
+/// a pause does not wait.
+const GROUP_SPACING: Duration = Duration::from_micros(500);
 
 /// Says what the writer has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +56,7 @@ impl<E> Queue<E> {
                 stopped: false,
                 queued_since: None,
                 taken_since: None,
+                taken_at: None,
             }),
             wake: Condvar::new(),
         }
@@ -110,6 +118,7 @@ impl<E> Queue<E> {
                 inner = woken.unwrap_or_else(PoisonError::into_inner).0;
                 inner.sleeping = false;
             }
+            inner = self.gather(inner);
             mem::swap(&mut inner.entries, batch);
         } else {
             batch.append(&mut inner.entries);
@@ -121,6 +130,23 @@ impl<E> Queue<E> {
         } else {
             Taken::Open
         }
+    }
+
+    /// Waits until the next group may be taken.
+    fn gather<'a>(&self, mut inner: MutexGuard<'a, Inner<E>>) -> MutexGuard<'a, Inner<E>> {
+        while !inner.closing && !inner.entries.is_empty() {
+            let since = inner
+                .taken_at
+                .map_or(GROUP_SPACING, |taken| taken.elapsed());
+            let left = GROUP_SPACING.saturating_sub(since);
+            if left.is_zero() {
+                break;
+            }
+            let woken = self.wake.wait_timeout(inner, left);
+            inner = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        inner.taken_at = Some(Instant::now());
+        inner
     }
 
     pub(super) fn close(&self) {

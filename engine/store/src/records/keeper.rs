@@ -1,8 +1,10 @@
 //! The keeper: the one thread that writes records. It follows the journal in rounds, makes them durable
 //! at each checkpoint, and lets the journal before a checkpoint go.
 //!
-//! A round runs when the checkpoint interval has passed or when a reader waits for it. Rounds that
-//! readers ask for take at most about half of one core: each is followed by a rest as long as it took.
+//! A round runs when the checkpoint interval has passed, when enough has come together to fill one, or
+//! when a reader waits for it. The later it runs, the more changes of one record it writes at once.
+//! Rounds take at most about half of one core: each is followed by a rest as long as it took, and the
+//! thread gives way to those that somebody waits for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,13 @@ use didfarm_core::event::Entry;
 use super::{Records, RecordsError};
 use crate::journal::{Journal, Room};
 use crate::seq::Seq;
+
+/// How often the backlog is looked at.
+const BACKLOG_POLL: Duration = Duration::from_millis(100);
+/// Entries that are a round's worth.
+const BACKLOG_ENTRIES: u64 = 65_536;
+/// How far the thread gives way to others, as nice(1) counts it.
+const NICENESS: i32 = 10;
 
 /// What runs once the records have caught up.
 pub type Waiter = Box<dyn FnOnce() + Send>;
@@ -121,9 +130,11 @@ struct Work {
 
 impl Work {
     fn run(self) {
+        // Where the system will not have it, the thread takes its full share.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
         let rounds = metrics::histogram!("didfarm_records_round_seconds");
         let lag = metrics::gauge!("didfarm_records_lag_entries");
-        let applied = Seq(self.shared.applied.load(Ordering::Acquire));
+        let applied = self.applied();
         let mut reader = self.journal.reader(applied.next());
         let mut checkpoint_due = Instant::now() + self.settings.checkpoint_interval;
         let mut synced = applied;
@@ -159,16 +170,22 @@ impl Work {
         let mut state = self.shared.lock();
         while !state.stop && state.waiters.is_empty() {
             let left = due.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let backlog = self.journal.durable().0.saturating_sub(self.applied().0);
+            if left.is_zero() || backlog >= BACKLOG_ENTRIES {
                 break;
             }
+            let nap = left.min(BACKLOG_POLL);
             (state, _) = self
                 .shared
                 .wake
-                .wait_timeout(state, left)
+                .wait_timeout(state, nap)
                 .unwrap_or_else(PoisonError::into_inner);
         }
         state.stop
+    }
+
+    fn applied(&self) -> Seq {
+        Seq(self.shared.applied.load(Ordering::Acquire))
     }
 
     fn rest(&self, span: Duration) {
@@ -196,7 +213,7 @@ impl Work {
             self.shared.applied.store(applied.0, Ordering::Release);
             self.release(applied);
         }
-        let applied = Seq(self.shared.applied.load(Ordering::Acquire));
+        let applied = self.applied();
         self.release(applied);
         Ok(applied)
     }
