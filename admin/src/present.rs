@@ -9,6 +9,7 @@ use std::fmt::Display;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use didfarm_core::ids::Spelled;
 use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
 use serde::{Serialize, Serializer};
@@ -61,6 +62,16 @@ pub(crate) struct Shown<T>(pub(crate) T);
 impl<T: Display> Serialize for Shown<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+/// An id in its string spelling.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named(pub(crate) Spelled);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
     }
 }
 

@@ -13,3 +13,4 @@ pub mod load;
 pub mod machine;
 pub mod recovery;
 pub mod sends;
+pub mod space;

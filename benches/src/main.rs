@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use didfarm_benches::{conversations, echo, floor_echo, journal_floor, recovery, sends};
+use didfarm_benches::{conversations, echo, floor_echo, journal_floor, recovery, sends, space};
 
 // The daemon's allocator: the floor must not lose by another one.
 #[global_allocator]
@@ -31,6 +31,8 @@ enum Bench {
     Conversations(conversations::ConversationsArgs),
     /// kill -9 under load, restart, and a count of what was acknowledged.
     Recovery(recovery::RecoveryArgs),
+    /// What an hour's traffic takes on disk, and the time to open it again.
+    Space(space::SpaceArgs),
     /// The echo's own process.
     #[command(name = echo::SUBCOMMAND, hide = true)]
     ServeEcho {
@@ -47,6 +49,7 @@ fn main() -> Result<()> {
         Bench::Sends(args) => sends::run(&args),
         Bench::Conversations(args) => conversations::run(&args),
         Bench::Recovery(args) => recovery::run(&args),
+        Bench::Space(args) => space::run(&args),
         Bench::ServeEcho { workers } => echo::serve(workers),
     }
 }

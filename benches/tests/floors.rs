@@ -1,4 +1,4 @@
-//! The floors, measured briefly: they run, assert their own results and print a row.
+//! The benches that need no daemon, measured briefly: they run, assert their own results and print rows.
 
 use std::process::{Command, Output};
 
@@ -38,6 +38,19 @@ fn the_journal_floor_prints_a_row_per_group_size() {
     let rows = rows(&bench(&["journal-floor", "--seconds", "0.1"]));
     for group in ["\n| 1 |", "\n| 100 |", "\n| 1000 |"] {
         assert!(rows.contains(group), "{rows}");
+    }
+}
+
+#[test]
+fn the_space_of_a_little_traffic_is_counted_and_printed() {
+    let rows = rows(&bench(&["space", "--messages", "2500", "--peers", "300"]));
+    for row in [
+        "| logical: ",
+        "| journal kept, ",
+        "| amplification: ",
+        "| restart: ",
+    ] {
+        assert!(rows.contains(row), "{rows}");
     }
 }
 

@@ -28,7 +28,7 @@ const IN_FLIGHT_MAX: i64 = 16_777_216;
 /// A billion euro: sums of that size still leave room to add up.
 const MICROS_MAX: i64 = 1_000_000_000_000_000;
 /// The most characters of a name.
-const NAME_CHARS_MAX: usize = 100;
+const NAME_CHARS_MAX: usize = 200;
 /// One setting and what it may be.
 #[derive(Debug)]
 pub(crate) struct Rule {
@@ -195,8 +195,6 @@ const ENGINE: &[Rule] = &[
     entries("parked_receipts_max", "receipts", 1),
     milliseconds("parked_receipt_age_max_ms", 1, MONTH_MS),
     milliseconds("receipt_deadline_ms", 1, MONTH_MS),
-    milliseconds("in_doubt_deadline_ms", 1, MONTH_MS),
-    milliseconds("queued_alarm_ms", 1, DAY_MS),
     milliseconds("throttle_retry_ms", 1, HOUR_MS),
 ];
 

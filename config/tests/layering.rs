@@ -132,7 +132,7 @@ fn durations_have_the_unit_of_their_names() {
     assert_eq!(settings.http.head_timeout().as_millis(), 5_000);
     assert_eq!(settings.limits.retry_after().as_secs(), 1);
     assert_eq!(settings.engine.receipt_deadline().as_secs(), 3 * 24 * 3_600);
-    assert_eq!(settings.store.checkpoint_interval().as_secs(), 1);
+    assert_eq!(settings.store.checkpoint_interval().as_secs(), 5);
     assert_eq!(settings.simulator.receipt_jitter().as_millis(), 50);
 }
 

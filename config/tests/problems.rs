@@ -83,7 +83,7 @@ fn problems_of_accounts_name_the_entry_and_show_neither_keys_nor_numbers() {
         tarif = "M"
     "#;
     let expected = "\
-accounts[0].name: is missing; it must be a text of 1 to 100 characters without control characters (file FILE)
+accounts[0].name: is missing; it must be a text of 1 to 200 characters without control characters (file FILE)
 accounts[0].api_key: must be a key of 20 to 200 visible ASCII characters without spaces (file FILE)
 accounts[0].numbers[0].e164: must be an E.164 number, \"+\" and 7 to 15 digits, the first not 0 (file FILE)
 accounts[0].numbers[0].sms: must be true or false, not \"yes\" (file FILE)

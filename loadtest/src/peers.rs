@@ -39,7 +39,7 @@ pub enum Fate {
     NeverReceipted,
     /// `0004`: the receipt comes before the submit answer.
     ReceiptFirst,
-    /// `0005`: every receipt comes twice.
+    /// `0005`: every receipt comes three times.
     ReceiptsTwice,
     /// `0006`: throttled first, then taken.
     ThrottledFirst,

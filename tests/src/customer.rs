@@ -6,7 +6,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Client, request};
-use crate::wait::{eventually, within};
+use crate::wait::within;
 
 /// The demo account's first number.
 pub const NUMBER: &str = "+31201234567";
@@ -143,15 +143,6 @@ impl Customer {
             .await
     }
 
-    /// Waits until a list has no rows any more.
-    pub async fn until_empty(&self, path: &str) {
-        eventually(&format!("{path} is empty"), STATUS_BOUND, async || {
-            let page = self.get(path).await.expect(200);
-            (page["data"] == json!([]) && page["has_more"] == false).then_some(())
-        })
-        .await;
-    }
-
     /// Every row of a list, by following its cursors. Any of its parameters stand behind a `?`.
     ///
     /// # Panics
@@ -212,7 +203,8 @@ pub fn statuses(message: &Value) -> Vec<String> {
     steps.iter().map(|step| text(step, "status")).collect()
 }
 
-/// Asserts that a message's history only goes forward, begins `queued` and ends with its status.
+/// Asserts that a message's history only goes forward, begins `queued`, ends with its status, and tells
+/// nothing twice in a row.
 ///
 /// # Panics
 /// When it does not.
@@ -224,7 +216,7 @@ pub fn assert_forward(message: &Value) {
         .map(|status| ORDER.iter().position(|known| known == status))
         .collect();
     assert!(
-        places.iter().all(Option::is_some) && places.is_sorted_by(|a, b| a < b),
+        places.iter().all(Option::is_some) && places.is_sorted(),
         "the history goes back: {message:#}"
     );
     assert_eq!(statuses.first().map(String::as_str), Some("queued"));
@@ -232,14 +224,13 @@ pub fn assert_forward(message: &Value) {
         statuses.last().map(String::as_str),
         message["status"].as_str()
     );
-    let times = message["status_history"].as_array();
-    let times: Vec<String> = times
-        .into_iter()
-        .flatten()
-        .map(|step| text(step, "at"))
-        .collect();
-    assert!(
-        times.is_sorted(),
-        "the history's times go back: {message:#}"
-    );
+    let steps = message["status_history"].as_array();
+    let steps: Vec<&Value> = steps.into_iter().flatten().collect();
+    for pair in steps.windows(2) {
+        let told = |step: &Value| (step["status"].clone(), step["reason"].clone());
+        assert!(
+            told(pair[0]) != told(pair[1]) && text(pair[0], "at") <= text(pair[1], "at"),
+            "the history repeats itself or goes back in time: {message:#}"
+        );
+    }
 }

@@ -69,25 +69,41 @@ impl Daemon {
         }
     }
 
-    /// Starts one that is to fail on a data directory, and gives what it said.
+    /// Starts one that is to fail, and gives what it said.
     ///
     /// # Panics
     /// When it starts.
     pub async fn fail(program: &Program, options: Options) -> Finished {
+        let failed = Daemon::start_or_fail(program, options).await;
+        failed.unwrap_or_else(|| panic!("the daemon starts"))
+    }
+
+    /// Starts one on a data directory and kills it as soon as it runs; what it said when it does not.
+    pub async fn start_or_fail(program: &Program, options: Options) -> Option<Finished> {
         let home = tempfile::tempdir().expect("the machine has room for temporary files");
         let data_dir = options.data_dir.clone();
         let data_dir = data_dir.unwrap_or_else(|| home.path().join("data"));
         match start(&mut command(program, &options, &data_dir, home.path())).await {
-            Start::Failed(finished) => finished,
-            Start::Running(_, started) => panic!("the daemon starts: {started}"),
+            Start::Failed(finished) => Some(finished),
+            Start::Running(_, _) => None,
         }
     }
 
-    /// Starts it again on the same directory, with the same settings, on other ports.
+    /// Starts it again on the same directory, with the same settings, on other ports, and waits until it
+    /// takes work.
     ///
     /// # Panics
     /// When it does not start.
     pub async fn restart(&mut self) {
+        self.restart_unready().await;
+        self.until_ready().await;
+    }
+
+    /// Starts it again and waits only until it listens.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart_unready(&mut self) {
         let mut command = command(
             &self.program,
             &self.options,
@@ -103,7 +119,19 @@ impl Daemon {
             }
             Start::Failed(finished) => panic!("the daemon does not start again: {finished:#?}"),
         }
-        self.until_ready().await;
+    }
+
+    /// Starts it again and ends it with SIGKILL after so long, wherever it is by then.
+    pub async fn start_and_kill9(&mut self, after: Duration) {
+        let mut command = command(
+            &self.program,
+            &self.options,
+            &self.data_dir,
+            self.home.path(),
+        );
+        let mut process = Process::start(&mut command);
+        tokio::time::sleep(after).await;
+        process.kill9();
     }
 
     /// Changes what the next restart starts with.

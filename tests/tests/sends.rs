@@ -143,14 +143,19 @@ async fn every_fate_ends_as_its_table_says() {
         ),
         (3, "sent", Value::Null, "queued sending sent"),
         (5, "delivered", Value::Null, "queued sending sent delivered"),
-        (6, "delivered", Value::Null, "queued sending sent delivered"),
+        (
+            6,
+            "delivered",
+            Value::Null,
+            "queued sending sending sending sending sending sent delivered",
+        ),
         (
             8,
             "delivered",
             Value::Null,
             "queued sending sent failed delivered",
         ),
-        (9, "sending", json!("in_doubt"), "queued sending"),
+        (9, "sending", json!("in_doubt"), "queued sending sending"),
     ] {
         let id = customer
             .sent_id(&fated(ending), &format!("fate {ending}"))

@@ -10,7 +10,7 @@ use didfarm_runtime::read::ConversationFilter;
 use super::asked;
 use crate::cursor::{self, List};
 use crate::exchange::Exchange;
-use crate::present::{self, Listed, Shown, v1};
+use crate::present::{self, Listed, Named, v1};
 use crate::problem::Problem;
 use crate::query::{Query, one_of, read_bool, read_number};
 
@@ -37,7 +37,7 @@ pub(super) async fn messages(exchange: &mut Exchange) -> Result<HttpResponse, Pr
     let page = found.ok_or_else(Problem::not_found)?.page;
     let history = v1::History {
         data: page.rows.iter().map(v1::Row::of).collect(),
-        conversation_id: Shown(id),
+        conversation_id: Named(id.spelled()),
         has_more: page.next.is_some(),
         next_cursor: page.next.map(|before| cursor::encode_history(id, before)),
     };

@@ -2,7 +2,6 @@
 
 use didfarm_core::channel::Channel;
 use didfarm_core::e164::E164;
-use didfarm_core::ids::{ConversationId, MessageId, NumberId};
 use didfarm_core::message::{Message, StatusChange};
 use didfarm_core::reason::Reason;
 use didfarm_core::time::Timestamp;
@@ -12,14 +11,14 @@ use didfarm_runtime::send::SentMessage;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{CURRENCY, Fraction, Seconds, Shown, euros};
+use super::{CURRENCY, Fraction, Named, Seconds, Shown, euros};
 
 /// A message that was just accepted.
 #[derive(Serialize)]
 pub(crate) struct Sent<'a> {
-    id: Shown<MessageId>,
-    conversation_id: Shown<ConversationId>,
-    number_id: Shown<NumberId>,
+    id: Named,
+    conversation_id: Named,
+    number_id: Named,
     direction: &'static str,
     from: Shown<E164>,
     to: Shown<E164>,
@@ -36,9 +35,9 @@ pub(crate) struct Sent<'a> {
 impl<'a> Sent<'a> {
     pub(crate) fn of(message: &'a SentMessage) -> Sent<'a> {
         Sent {
-            id: Shown(message.id),
-            conversation_id: Shown(message.conversation),
-            number_id: Shown(message.number),
+            id: Named(message.id.spelled()),
+            conversation_id: Named(message.conversation.spelled()),
+            number_id: Named(message.number.spelled()),
             direction: "outbound",
             from: Shown(message.from),
             to: Shown(message.to),
@@ -57,9 +56,9 @@ impl<'a> Sent<'a> {
 /// A message with all that is known of it.
 #[derive(Serialize)]
 pub(crate) struct Whole<'a> {
-    id: Shown<MessageId>,
-    conversation_id: Shown<ConversationId>,
-    number_id: Shown<NumberId>,
+    id: Named,
+    conversation_id: Named,
+    number_id: Named,
     direction: &'static str,
     from: Shown<E164>,
     to: Shown<E164>,
@@ -89,9 +88,9 @@ struct Step {
 impl<'a> Whole<'a> {
     pub(crate) fn of(message: &'a Message) -> Whole<'a> {
         Whole {
-            id: Shown(message.id),
-            conversation_id: Shown(message.conversation),
-            number_id: Shown(message.number),
+            id: Named(message.id.spelled()),
+            conversation_id: Named(message.conversation.spelled()),
+            number_id: Named(message.number.spelled()),
             direction: message.direction.as_str(),
             from: Shown(message.from),
             to: Shown(message.to),
@@ -132,7 +131,7 @@ fn updated_at(message: &Message) -> Timestamp {
 /// A message in the history of its conversation.
 #[derive(Serialize)]
 pub(crate) struct Row<'a> {
-    id: Shown<MessageId>,
+    id: Named,
     direction: &'static str,
     from: Shown<E164>,
     to: Shown<E164>,
@@ -148,7 +147,7 @@ pub(crate) struct Row<'a> {
 impl<'a> Row<'a> {
     pub(crate) fn of(message: &'a Message) -> Row<'a> {
         Row {
-            id: Shown(message.id),
+            id: Named(message.id.spelled()),
             direction: message.direction.as_str(),
             from: Shown(message.from),
             to: Shown(message.to),
@@ -167,7 +166,7 @@ impl<'a> Row<'a> {
 #[derive(Serialize)]
 pub(crate) struct History<'a> {
     pub(crate) data: Vec<Row<'a>>,
-    pub(crate) conversation_id: Shown<ConversationId>,
+    pub(crate) conversation_id: Named,
     pub(crate) has_more: bool,
     pub(crate) next_cursor: Option<String>,
 }
@@ -175,8 +174,8 @@ pub(crate) struct History<'a> {
 /// A conversation in the list.
 #[derive(Serialize)]
 pub(crate) struct Conversation<'a> {
-    id: Shown<ConversationId>,
-    number_id: Shown<NumberId>,
+    id: Named,
+    number_id: Named,
     number: Shown<E164>,
     peer: Shown<E164>,
     channels: Vec<&'static str>,
@@ -191,7 +190,7 @@ pub(crate) struct Conversation<'a> {
 
 #[derive(Serialize)]
 struct LastMessage<'a> {
-    id: Shown<MessageId>,
+    id: Named,
     direction: &'static str,
     body: &'a str,
     channel: &'static str,
@@ -210,8 +209,8 @@ impl<'a> Conversation<'a> {
     pub(crate) fn of(view: &'a ConversationView, now: Timestamp) -> Conversation<'a> {
         let state = &view.conversation;
         Conversation {
-            id: Shown(state.id),
-            number_id: Shown(state.number),
+            id: Named(state.id.spelled()),
+            number_id: Named(state.number.spelled()),
             number: Shown(view.number),
             peer: Shown(state.peer),
             channels: channels(state.channels),
@@ -228,7 +227,7 @@ impl<'a> Conversation<'a> {
 
 fn last_message(message: &Message) -> LastMessage<'_> {
     LastMessage {
-        id: Shown(message.id),
+        id: Named(message.id.spelled()),
         direction: message.direction.as_str(),
         body: &message.body,
         channel: message.channel.as_str(),
@@ -257,8 +256,8 @@ fn window(expires_at: Option<Timestamp>, now: Timestamp) -> Window {
 /// What a carrier is told of an inbound message.
 #[derive(Serialize)]
 pub(crate) struct Received {
-    id: Shown<MessageId>,
-    conversation_id: Shown<ConversationId>,
+    id: Named,
+    conversation_id: Named,
     duplicate: bool,
 }
 
@@ -270,8 +269,8 @@ impl Received {
             duplicate,
         } = message;
         Received {
-            id: Shown(id),
-            conversation_id: Shown(conversation),
+            id: Named(id.spelled()),
+            conversation_id: Named(conversation.spelled()),
             duplicate,
         }
     }

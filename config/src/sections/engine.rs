@@ -29,10 +29,6 @@ pub struct EngineSettings {
     pub parked_receipt_age_max_ms: u64,
     /// How long a submitted message waits for its last receipt.
     pub receipt_deadline_ms: u64,
-    /// How long a message that was submitted without an answer waits for a receipt.
-    pub in_doubt_deadline_ms: u64,
-    /// The age of a queued message at which an alarm is raised.
-    pub queued_alarm_ms: u64,
     /// How long submitting pauses after a carrier told us to slow down.
     pub throttle_retry_ms: u64,
 }
@@ -50,8 +46,6 @@ impl Default for EngineSettings {
             parked_receipts_max: 1_000_000,
             parked_receipt_age_max_ms: 259_200_000,
             receipt_deadline_ms: 259_200_000,
-            in_doubt_deadline_ms: 86_400_000,
-            queued_alarm_ms: 60_000,
             throttle_retry_ms: 200,
         }
     }
@@ -89,16 +83,6 @@ impl EngineSettings {
     /// Returns `receipt_deadline_ms`.
     pub fn receipt_deadline(&self) -> Duration {
         Duration::from_millis(self.receipt_deadline_ms)
-    }
-
-    /// Returns `in_doubt_deadline_ms`.
-    pub fn in_doubt_deadline(&self) -> Duration {
-        Duration::from_millis(self.in_doubt_deadline_ms)
-    }
-
-    /// Returns `queued_alarm_ms`.
-    pub fn queued_alarm(&self) -> Duration {
-        Duration::from_millis(self.queued_alarm_ms)
     }
 
     /// Returns `throttle_retry_ms`.

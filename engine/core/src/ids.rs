@@ -23,14 +23,32 @@ pub struct IdError {
     pub prefix: &'static str,
 }
 
-fn write_prefixed(f: &mut fmt::Formatter<'_>, prefix: &str, mut value: u64) -> fmt::Result {
-    let mut digits = [b'0'; DIGITS];
-    for digit in digits.iter_mut().rev() {
-        *digit = ALPHABET[(value & 31) as usize];
-        value >>= 5;
+/// Longest prefix of an id, in bytes.
+const PREFIX_BYTES_MAX: usize = 5;
+
+/// An id's string spelling, on the stack.
+#[derive(Debug, Clone, Copy)]
+pub struct Spelled {
+    bytes: [u8; PREFIX_BYTES_MAX + DIGITS],
+    len: usize,
+}
+
+impl Spelled {
+    fn new(prefix: &str, mut value: u64) -> Spelled {
+        let len = prefix.len() + DIGITS;
+        let mut bytes = [b'0'; PREFIX_BYTES_MAX + DIGITS];
+        bytes[..prefix.len()].copy_from_slice(prefix.as_bytes());
+        for digit in bytes[prefix.len()..len].iter_mut().rev() {
+            *digit = ALPHABET[(value & 31) as usize];
+            value >>= 5;
+        }
+        Spelled { bytes, len }
     }
-    f.write_str(prefix)?;
-    f.write_str(std::str::from_utf8(&digits).expect("the alphabet is ASCII"))
+
+    /// The spelling.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).expect("prefix and alphabet are ASCII")
+    }
 }
 
 fn parse_id(text: &str, prefix: &'static str) -> Result<u64, IdError> {
@@ -66,11 +84,16 @@ macro_rules! id {
             pub fn get(self) -> u64 {
                 u64::from(self.0)
             }
+
+            /// The id as a prefixed string.
+            pub fn spelled(self) -> Spelled {
+                Spelled::new($prefix, u64::from(self.0))
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_prefixed(f, $prefix, u64::from(self.0))
+                f.write_str(self.spelled().as_str())
             }
         }
 

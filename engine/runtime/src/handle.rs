@@ -23,6 +23,7 @@ use crate::actors::delivery::DeliveryInput;
 use crate::actors::number::SetNumber;
 use crate::actors::partition::{PartitionInput, faulted};
 use crate::actors::root::{AddNumber, CreateAccount, ListAccounts, OnAccount, RootSupervisor};
+use crate::admission::Permit;
 use crate::directory::{KEY_ID_CHARS, KEY_PREFIX, hash_key, key_id};
 use crate::health::Readiness;
 use crate::operate::{AccountView, NewAccount, NewKey, NewNumber, OperateError};
@@ -72,7 +73,11 @@ impl EngineHandle {
                 return Err(error);
             }
         };
-        faulted(answer.await)
+        let sent = faulted(answer.await);
+        if let Err(error @ SendError::Unavailable(Unavailable::Faulted)) = &sent {
+            self.shared.meters.refused(error);
+        }
+        sent
     }
 
     fn hand_over(
@@ -178,7 +183,7 @@ impl EngineHandle {
     /// # Errors
     /// See [`OperateError`].
     pub async fn create_account(&self, new: NewAccount) -> Result<AccountView, OperateError> {
-        self.shared.gate()?;
+        let _permit = self.operators_permit()?;
         let (reply, answer) = oneshot::channel();
         self.root.do_send(CreateAccount { new, reply });
         faulted(answer.await)
@@ -199,7 +204,7 @@ impl EngineHandle {
         let id = key_id(&secret, &hash);
         if !fits
             || !secret.bytes().all(|byte| byte.is_ascii_graphic())
-            || self.shared.directory.has_key(&id)
+            || self.shared.directory.has_key(&hash)
         {
             return Err(OperateError::KeyUnfit {
                 bytes_min: KEY_BYTES_MIN,
@@ -249,7 +254,7 @@ impl EngineHandle {
         account: AccountId,
         command: AccountCommand,
     ) -> Result<AccountView, OperateError> {
-        self.shared.gate()?;
+        let _permit = self.operators_permit()?;
         let (reply, answer) = oneshot::channel();
         self.root.do_send(OnAccount {
             account,
@@ -259,12 +264,18 @@ impl EngineHandle {
         faulted(answer.await)
     }
 
+    /// Operators' commands are under way like any other: a drain waits for them.
+    fn operators_permit(&self) -> Result<Permit, Unavailable> {
+        self.shared.gate()?;
+        self.shared.admission.admit().ok_or(Unavailable::Busy)
+    }
+
     /// Hosts a number.
     ///
     /// # Errors
     /// See [`OperateError`].
     pub async fn add_number(&self, new: NewNumber) -> Result<Number, OperateError> {
-        self.shared.gate()?;
+        let _permit = self.operators_permit()?;
         let (reply, answer) = oneshot::channel();
         self.root.do_send(AddNumber { new, reply });
         faulted(answer.await)
@@ -279,7 +290,7 @@ impl EngineHandle {
         number: NumberId,
         command: NumberCommand,
     ) -> Result<Number, OperateError> {
-        self.shared.gate()?;
+        let _permit = self.operators_permit()?;
         if self.shared.directory.number(number).is_none() {
             return Err(Refusal::NumberUnknown {
                 number: number.to_string(),

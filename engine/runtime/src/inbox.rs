@@ -49,20 +49,7 @@ impl<T> Inbox<T> {
     pub(crate) fn push(&self, item: T) {
         let mut list = self.lock();
         list.items.push(item);
-        Self::wake(list, 1);
-    }
-
-    /// Adds a group.
-    pub(crate) fn extend(&self, group: impl IntoIterator<Item = T>) {
-        let mut list = self.lock();
-        let before = list.items.len();
-        list.items.extend(group);
-        let added = list.items.len() - before;
-        Self::wake(list, added);
-    }
-
-    fn wake(mut list: MutexGuard<'_, List<T>>, added: usize) {
-        if added == 0 || list.items.len() > added {
+        if list.items.len() > 1 {
             return;
         }
         list.oldest = Some(Instant::now());

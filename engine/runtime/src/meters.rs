@@ -137,6 +137,7 @@ impl Meters {
 
     pub(crate) fn accepted(&self, channel: Channel) {
         self.accepted[channel as usize].increment(1);
+        self.status(Status::Queued);
     }
 
     pub(crate) fn received(&self, channel: Channel, duplicate: bool) {

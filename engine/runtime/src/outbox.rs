@@ -44,16 +44,15 @@ impl<E> Outbox<E> {
         seq
     }
 
-    /// The effects whose causes are durable, in order.
-    pub(crate) fn due(&self) -> VecDeque<(Seq, E)> {
-        let durable = self.journal.durable();
+    /// The next effect whose cause is durable; the bell rings for the one after the last.
+    pub(crate) fn next_due(&self) -> Option<E> {
         let mut waiting = self.waiting.borrow_mut();
-        let due = waiting.partition_point(|(seq, _)| *seq <= durable);
-        let rest = waiting.split_off(due);
-        if let Some((seq, _)) = rest.front() {
-            self.bell.await_seq(*seq, &self.journal);
+        let (seq, _) = waiting.front()?;
+        if *seq <= self.journal.durable() {
+            return waiting.pop_front().map(|(_, effect)| effect);
         }
-        std::mem::replace(&mut *waiting, rest)
+        self.bell.await_seq(*seq, &self.journal);
+        None
     }
 }
 

@@ -84,7 +84,7 @@ impl Shared {
             Readiness::Starting
         } else if self.journal.room() == Room::Short {
             Readiness::DiskShort
-        } else if self.records_lag() > self.settings.store.records_lag_entries_max as u64 {
+        } else if self.records_lag() > self.settings.store.records_lag_entries_max {
             Readiness::RecordsBehind
         } else {
             Readiness::Ready

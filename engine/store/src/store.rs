@@ -15,6 +15,7 @@ use didfarm_core::event::Entry;
 use crate::disk::lock::{DirLock, LockError};
 use crate::disk::real::RealDisk;
 use crate::journal::{FatalJournal, Journal, JournalOpenError, JournalReader, JournalSettings};
+use crate::records::codec::CodecError;
 use crate::records::keeper::{Keeper, KeeperSettings};
 use crate::records::{Meta, Records, RecordsError};
 use crate::seq::Seq;
@@ -76,9 +77,7 @@ pub enum StoreOpenError {
     #[error(transparent)]
     Shelf(#[from] ShelfOpenError),
     /// The records are unreadable.
-    #[error(
-        "{0}: stop here, move the folder `records` away and run `didfarm repair`, or restore it from a backup; the journal since then is replayed"
-    )]
+    #[error("{0}{advice}", advice = records_advice(.0))]
     Records(RecordsError),
     /// The journal is damaged or does not fit the records.
     #[error(transparent)]
@@ -228,7 +227,31 @@ fn journal_settings(settings: &StoreSettings) -> JournalSettings {
     }
 }
 
-fn recover(
+/// What to do about records that stop the opening, where their own sentence does not say it.
+fn records_advice(error: &RecordsError) -> &'static str {
+    match error {
+        RecordsError::Record {
+            source: CodecError::Malformed { .. },
+            ..
+        } => {
+            "; stop here, move the folder `records` away and run `didfarm repair`, or restore it from a backup: the journal since then is replayed"
+        }
+        RecordsError::Record {
+            source: CodecError::Version { .. },
+            ..
+        }
+        | RecordsError::Packed(_)
+        | RecordsError::Shelf(_)
+        | RecordsError::Inconsistent { .. }
+        | RecordsError::Journal(_) => "",
+    }
+}
+
+/// Replays the journal behind `from`, which is where the records stand, as opening a store does.
+///
+/// # Errors
+/// [`StoreOpenError::Records`].
+pub fn recover(
     records: &Records,
     journal: &Journal<Entry>,
     from: Seq,
@@ -249,4 +272,86 @@ fn recover(
         "the journal's tail is replayed"
     );
     Ok(Recovery { from, to, took })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::JournalReadError;
+    use crate::packed::PackedError;
+    use crate::shelf::ShelfError;
+
+    fn record(source: CodecError) -> RecordsError {
+        let (kind, key) = ("message", "00".into());
+        RecordsError::Record { kind, key, source }
+    }
+
+    #[test]
+    fn what_to_do_about_unreadable_records_is_said_once() {
+        let detail = || "wrong".to_owned();
+        let (dir, file) = (PathBuf::from("/records"), "journal".to_owned());
+        let cases = [
+            (
+                record(CodecError::Malformed { detail: detail() }),
+                "didfarm repair",
+            ),
+            (
+                record(CodecError::Version { found: 9 }),
+                "use the didfarm that wrote it",
+            ),
+            (
+                RecordsError::Packed(PackedError::Damaged {
+                    map: b'm',
+                    leaf: "00".into(),
+                    what: detail(),
+                }),
+                "didfarm repair",
+            ),
+            (
+                RecordsError::Packed(PackedError::MissingLeaf {
+                    map: b'm',
+                    leaf: "00".into(),
+                }),
+                "didfarm repair",
+            ),
+            (
+                RecordsError::Shelf(ShelfError::Damaged {
+                    dir: dir.clone(),
+                    detail: detail(),
+                }),
+                "didfarm repair",
+            ),
+            (
+                RecordsError::Shelf(ShelfError::Full {
+                    dir,
+                    detail: detail(),
+                }),
+                "free space",
+            ),
+            (
+                RecordsError::Inconsistent {
+                    seq: Seq(7),
+                    what: detail(),
+                },
+                "didfarm verify",
+            ),
+            (
+                RecordsError::Journal(JournalReadError::BadFrame {
+                    file,
+                    offset: 0,
+                    seq: Seq(7),
+                }),
+                "restore this file",
+            ),
+        ];
+        for (error, advice) in cases {
+            let sentence = StoreOpenError::Records(error).to_string();
+            assert_eq!(sentence.matches(advice).count(), 1, "{sentence}");
+            for other in ["didfarm repair", "didfarm verify", "restore"] {
+                assert!(sentence.matches(other).count() <= 1, "{sentence}");
+            }
+            let repairs = sentence.contains("didfarm repair");
+            assert_eq!(repairs, advice == "didfarm repair", "{sentence}");
+        }
+    }
 }

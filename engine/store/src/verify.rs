@@ -6,7 +6,7 @@
 //! | Id | What holds |
 //! |---|---|
 //! | V1 | Every expected message is stored, with the expected body where one is given. |
-//! | V2 | An account's balance is the sum of its ledger, which never falls below zero on the way. Every outbound message has one charge, of its price; a refunded one, which was refused, has one refund; the ledger has nothing else but top-ups. |
+//! | V2 | An account's balance is the sum of its ledger, which never falls below zero on the way. Every outbound message has one charge, of its price; a refused one, and no other, has one refund; the ledger has nothing else but top-ups. |
 //! | V3 | Encoding and segments are what the body asks for; an outbound message's charge is one whole price for each segment, an inbound one's is nothing. |
 //! | V4 | A message's history begins with its first status at its creation, only moves forward, and ends with what its delivery says; it is marked read when its delivery is. |
 //! | V5 | Every message lies in an extent of exactly one conversation and agrees with it, its number and its account; the ordinals of an extent have no hole; what a conversation says of its messages is so. |
@@ -15,7 +15,7 @@
 //! | V8 | Every message has its row in the timeline and every conversation in the inbox, and these have no other. |
 //! | V9 | A parked receipt lies under its own key, and its carrier message id belongs to no delivery in flight. |
 //! | V10 | Every leaf and every record is sound and under its own key, the stored counts are the counts, and no id in use is still to be given out. |
-//! | V11 | The journal goes on where the records end, without a gap; no API key opens two accounts. |
+//! | V11 | The journal goes on where the records end, without a gap, and reaches as far as its last clean stop; no API key opens two accounts. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.

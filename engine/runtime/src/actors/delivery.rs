@@ -318,7 +318,7 @@ impl DeliverySupervisor {
                 .effects
                 .push(DeliveryEffect::Refund(account, amount));
         }
-        self.book.settle(message);
+        self.book.settle(message, event);
         outcome
     }
 
@@ -376,7 +376,7 @@ impl DeliverySupervisor {
 
     fn perform(&mut self) {
         let mut group = Vec::new();
-        for (_, effect) in self.outbox.due() {
+        while let Some(effect) = self.outbox.next_due() {
             match effect {
                 DeliveryEffect::Submit(submit) => group.push(submit),
                 DeliveryEffect::Refund(account, amount) => {

@@ -33,8 +33,10 @@ use crate::restarts::RestartBudget;
 use crate::send::{SendError, Unavailable};
 use crate::shared::Shared;
 
-/// Conversations that one sweep lets go of at most, so that live work is not held up.
-const PASSIVATED_PER_SWEEP_MAX: usize = 20_000;
+/// Conversations that one turn of a sweep looks at: live work comes between two turns.
+const SWEPT_PER_TURN: usize = 1_000;
+/// Room for conversations that may stay empty before it is given back.
+const ROOM_KEPT: usize = 4_096;
 
 /// An operator's command for a number.
 #[derive(Message)]
@@ -63,10 +65,15 @@ pub(crate) struct ChildFailed {
     pub(crate) generation: u64,
 }
 
-/// Time to look for idle conversations.
+/// Time to look for idle conversations: how many of them are still to be looked at.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Sweep;
+pub(crate) struct Sweep(pub(crate) usize);
+
+impl Sweep {
+    /// A sweep over everyone.
+    pub(crate) const ALL: Sweep = Sweep(usize::MAX);
+}
 
 /// What a number shares with its conversations.
 pub(crate) struct NumberContext {
@@ -189,32 +196,46 @@ impl NumberActor {
         self.idle.push_back((now, peer));
     }
 
-    fn sweep(&mut self) {
+    /// Lets go of idle conversations among the next that may be idle; says how many of `left` are
+    /// still to be looked at.
+    fn sweep(&mut self, left: usize) -> usize {
         let engine = Arc::clone(self.context.engine());
         let (now, applied) = (engine.clock.elapsed(), engine.keeper.applied());
         let idle = engine.settings.engine.conversation_idle();
-        for _ in 0..PASSIVATED_PER_SWEEP_MAX {
+        let left = left.min(self.idle.len());
+        for looked_at in 0..left.min(SWEPT_PER_TURN) {
             match self.idle.front() {
                 Some((since, _)) if now.saturating_sub(*since) >= idle => {}
-                Some(_) | None => return,
+                Some(_) | None => return 0,
             }
             let Some((_, peer)) = self.idle.pop_front() else {
-                return;
+                return 0;
             };
             let Some(Child::Resident { pulse, .. }) = self.children.get(&peer) else {
                 continue;
             };
             let used_at = pulse.used_at.get();
-            let used = now.saturating_sub(used_at) < idle;
-            if used || pulse.waiting.get() > 0 || pulse.last_seq.get() > applied {
+            if now.saturating_sub(used_at) < idle {
                 // Behind those that may be idle sooner; the order need not be exact.
-                self.idle
-                    .push_back((if used { used_at } else { now }, peer));
-                continue;
+                self.idle.push_back((used_at, peer));
+            } else if pulse.waiting.get() > 0 || pulse.last_seq.get() > applied {
+                // Not in the records yet, and so is what comes behind it: the next sweep looks again.
+                self.idle.push_front((now.saturating_sub(idle), peer));
+                return if looked_at == 0 { 0 } else { left - looked_at };
+            } else {
+                pulse.passivated.set(true);
+                // With its last address gone the actor stops.
+                self.children.remove(&peer);
             }
-            pulse.passivated.set(true);
-            // With its last address gone the actor stops.
-            self.children.remove(&peer);
+        }
+        left.saturating_sub(SWEPT_PER_TURN)
+    }
+
+    /// Gives back the room of those who left.
+    fn shrink(&mut self) {
+        if self.children.capacity() > ROOM_KEPT.max(4 * self.children.len()) {
+            self.children.shrink_to(2 * self.children.len());
+            self.idle.shrink_to(2 * self.idle.len());
         }
     }
 }
@@ -322,8 +343,11 @@ impl Handler<ChildFailed> for NumberActor {
 impl Handler<Sweep> for NumberActor {
     type Result = ();
 
-    fn handle(&mut self, _: Sweep, _: &mut Context<Self>) {
-        self.sweep();
+    fn handle(&mut self, sweep: Sweep, ctx: &mut Context<Self>) {
+        match self.sweep(sweep.0) {
+            0 => self.shrink(),
+            left => ctx.address().do_send(Sweep(left)),
+        }
     }
 }
 

@@ -200,10 +200,9 @@ impl PartitionActor {
     }
 
     fn perform(&mut self) {
-        let due = self.context.outbox.due();
         let engine = Arc::clone(self.engine());
-        let mut deliveries = Vec::with_capacity(due.len());
-        for (_, effect) in due {
+        // One by one: were this actor to fail at one, the rebuilt one goes on with the next.
+        while let Some(effect) = self.context.outbox.next_due() {
             // A caller that has gone is no reason to stop: its message is accepted all the same.
             match effect {
                 Effect::Accepted {
@@ -212,9 +211,9 @@ impl PartitionActor {
                     reply,
                     _permit,
                 } => {
+                    engine.delivery.push(DeliveryInput::New(delivery));
                     engine.meters.accepted(sent.channel);
                     let _ = reply.send(Ok(*sent));
-                    deliveries.push(DeliveryInput::New(delivery));
                 }
                 Effect::Received {
                     received,
@@ -231,7 +230,6 @@ impl PartitionActor {
                 }
             }
         }
-        engine.delivery.extend(deliveries);
     }
 
     fn flush_lookups(&self, addr: &Addr<PartitionActor>) {
@@ -333,7 +331,7 @@ impl Handler<SweepAll> for PartitionActor {
 
     fn handle(&mut self, _: SweepAll, _: &mut Context<Self>) {
         for number in self.numbers.values() {
-            number.do_send(Sweep);
+            number.do_send(Sweep::ALL);
         }
     }
 }

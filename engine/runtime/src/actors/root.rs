@@ -81,6 +81,14 @@ pub(crate) struct Factories {
 #[rtype(result = "()")]
 struct DeliveryReread(Rebuilt);
 
+/// A failed account actor's record was read again, for the command that waits.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct AccountReread {
+    account: Account,
+    on: OnAccount,
+}
+
 /// The actor.
 pub(crate) struct RootSupervisor {
     engine: Arc<Shared>,
@@ -229,6 +237,23 @@ impl RootSupervisor {
         Ok((number, Event::Number(id, event)))
     }
 
+    /// Reads the account of a failed actor again and then hands the command over.
+    fn rebuild_account(&mut self, on: OnAccount, ctx: &mut Context<Self>) {
+        tracing::error!(account = %on.account, "an account's actor failed and is rebuilt from the records");
+        self.engine.meters.restarted(Kind::Account);
+        let (root, account) = (ctx.address(), on.account);
+        self.engine.read_after(
+            self.engine.journal.appended(),
+            move |records| records.account(account),
+            move |read| match read {
+                Ok(Some(account)) => root.do_send(AccountReread { account, on }),
+                // Whoever waits sees the reply channel close.
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "the account cannot be read"),
+            },
+        );
+    }
+
     fn restart(&mut self, exited: &Exited, ctx: &mut Context<Self>) {
         tracing::error!(
             ?exited,
@@ -275,12 +300,15 @@ impl Handler<CreateAccount> for RootSupervisor {
 impl Handler<OnAccount> for RootSupervisor {
     type Result = ();
 
-    fn handle(&mut self, on: OnAccount, _: &mut Context<Self>) {
+    fn handle(&mut self, on: OnAccount, ctx: &mut Context<Self>) {
         match self.accounts.get(&on.account) {
-            Some(actor) => actor.do_send(Operate {
-                command: on.command,
-                reply: on.reply,
-            }),
+            Some(actor) if actor.connected() => {
+                actor.do_send(Operate {
+                    command: on.command,
+                    reply: on.reply,
+                });
+            }
+            Some(_) => self.rebuild_account(on, ctx),
             None => drop(on.reply.send(Err(OperateError::AccountUnknown {
                 account: on.account,
             }))),
@@ -324,6 +352,21 @@ impl Handler<Exited> for RootSupervisor {
     }
 }
 
+impl Handler<AccountReread> for RootSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, reread: AccountReread, ctx: &mut Context<Self>) {
+        let failed = self
+            .accounts
+            .get(&reread.account.id)
+            .is_none_or(|actor| !actor.connected());
+        if failed {
+            self.start_account(reread.account);
+        }
+        ctx.address().do_send(reread.on);
+    }
+}
+
 impl Handler<DeliveryReread> for RootSupervisor {
     type Result = ();
 
@@ -336,7 +379,7 @@ impl Handler<Durable> for RootSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: Durable, _: &mut Context<Self>) {
-        for (_, effect) in self.outbox.due() {
+        while let Some(effect) = self.outbox.next_due() {
             effect();
         }
     }

@@ -113,6 +113,10 @@ impl Chain {
         self.segment.as_ref()
     }
 
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
     pub(crate) fn torn(&self) -> Option<&TornTail> {
         self.torn.as_ref()
     }

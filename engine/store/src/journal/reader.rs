@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     chain::{Chain, Horizon, TornTail},
+    clean::{self, CLEAN_FILE},
     error::{JournalOpenError, JournalReadError},
     format::{ENTRY_VERSION, FrameHead, split_entries},
     progress::Progress,
@@ -87,6 +88,20 @@ impl<E: DeserializeOwned> JournalReader<E> {
     #[must_use]
     pub fn torn_tail(&self) -> Option<&TornTail> {
         self.chain.torn()
+    }
+
+    /// Returns the last entry at the clean stop whose mark stands there, if one does: a journal at
+    /// rest that ends before it lost its tail.
+    ///
+    /// # Errors
+    /// [`JournalReadError::Io`].
+    pub fn clean_stop(&self) -> Result<Option<Seq>, JournalReadError> {
+        let disk = self.chain.disk();
+        clean::read(disk).map_err(|source| JournalReadError::Io {
+            file: disk.label(CLEAN_FILE),
+            seq: self.next,
+            source,
+        })
     }
 
     pub(crate) fn chain(&self) -> &Chain {

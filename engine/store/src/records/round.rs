@@ -184,7 +184,10 @@ impl<'a> Round<'a> {
                 if let Some(receipts) = row {
                     let before = receipts.len();
                     receipts.retain(|(_, receipt)| receipt.id != *id);
-                    self.meta.counts.parked -= (before - receipts.len()) as u64;
+                    lower(
+                        &mut self.meta.counts.parked,
+                        (before - receipts.len()) as u64,
+                    );
                     if receipts.is_empty() {
                         *row = None;
                     }
@@ -315,7 +318,7 @@ impl<'a> Round<'a> {
             message.follow(&in_flight.delivery, at.time);
             if in_flight.delivery.is_closed() {
                 message.closed = open.take().map(|in_flight| in_flight.delivery);
-                self.meta.counts.in_flight -= 1;
+                lower(&mut self.meta.counts.in_flight, 1);
             }
             return Ok(());
         }
@@ -380,6 +383,12 @@ impl<'a> Round<'a> {
         }
         Ok(changes)
     }
+}
+
+/// Takes from a count. One that was wrong before stops at nothing: it keeps no store from opening, and
+/// an audit names it.
+fn lower(count: &mut u64, by: u64) {
+    *count = count.saturating_sub(by);
 }
 
 /// Where and when an event stands.

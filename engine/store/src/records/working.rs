@@ -21,7 +21,7 @@ pub(super) struct Working<K, T> {
 
 impl<K, T> Working<K, T>
 where
-    K: Copy + Eq + Hash + AsRef<[u8]>,
+    K: Copy + Ord + Hash + AsRef<[u8]>,
     T: Serialize + DeserializeOwned,
 {
     pub(super) fn new(map: PackedMap, kind: &'static str) -> Self {
@@ -62,8 +62,10 @@ where
         shelf: &dyn Shelf,
         out: &mut ShelfBatch,
     ) -> Result<(), RecordsError> {
-        let changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = self
-            .touched
+        // Sorted as arrays first: the tree then takes them in order, without comparing slices.
+        let mut touched: Vec<(K, Option<T>)> = self.touched.into_iter().collect();
+        touched.sort_unstable_by_key(|(key, _)| *key);
+        let changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = touched
             .into_iter()
             .map(|(key, record)| (key.as_ref().to_vec(), record.as_ref().map(codec::encode)))
             .collect();

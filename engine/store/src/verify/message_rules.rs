@@ -12,7 +12,7 @@ use super::owners::Hosted;
 /// Where rules put what they find: the invariant and a sentence.
 pub(super) type Say<'a> = &'a mut dyn FnMut(&'static str, String);
 
-/// V2: only what was refused is given back.
+/// V2: what was refused is given back, in the same entry, and nothing else is.
 pub(super) fn check_refund(message: &Message, say: Say<'_>) {
     let phase = message.closed.as_ref().map(|delivery| delivery.phase);
     if message.refunded && phase != Some(Phase::Refused) {
@@ -20,6 +20,12 @@ pub(super) fn check_refund(message: &Message, say: Say<'_>) {
         say(
             "V2",
             format!("it is refunded, but its delivery is {phase}, not refused"),
+        );
+    }
+    if !message.refunded && phase == Some(Phase::Refused) {
+        say(
+            "V2",
+            "its delivery is refused, and it is not refunded".into(),
         );
     }
 }

@@ -48,13 +48,28 @@ pub(super) fn replay(
         .chain()
         .segment()
         .map_or(Seq::ZERO, |segment| segment.expected.previous());
+    check_end(
+        audit,
+        last,
+        to,
+        tail.clean_stop().map_err(VerifyError::Journal)?,
+    );
+    Ok(())
+}
+
+/// The journal ends neither before what the records hold nor before its last clean stop.
+fn check_end(audit: &mut Audit<'_>, last: Seq, to: Seq, closed: Option<Seq>) {
     if last < to {
         let sentence = format!(
             "it ends at seq {last}, but the records hold seq {to}: restore the journal that belongs to them"
         );
         audit.breach("V11", "the journal", sentence);
+    } else if let Some(closed) = closed.filter(|closed| last < *closed) {
+        let sentence = format!(
+            "it ends at seq {last}, but was closed at seq {closed}: its tail is lost, restore it from a backup"
+        );
+        audit.breach("V11", "the journal", sentence);
     }
-    Ok(())
 }
 
 fn stopped(audit: &mut Audit<'_>, to: Seq, error: RecordsError) -> Result<(), VerifyError> {

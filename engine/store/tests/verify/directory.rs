@@ -174,6 +174,26 @@ fn v11_records_that_are_ahead_of_the_journal_are_named() {
 }
 
 #[test]
+fn v11_a_tail_that_was_lost_after_a_clean_stop_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = StoreSettings {
+        segment_bytes: 1 << 11,
+        ..settings()
+    };
+    stopped_store(dir.path(), &small);
+    // Without records there is nothing but the mark that tells of the entries which are gone.
+    fs::remove_dir_all(dir.path().join("records")).unwrap();
+    fs::create_dir(dir.path().join("records")).unwrap();
+    fs::remove_file(segments(dir.path()).last().unwrap()).unwrap();
+    let report = verify(dir.path(), CACHE_BYTES, None).unwrap();
+    assert_breaches("a lost tail", &report, &["V11"], "the journal");
+    assert!(
+        report.breaches[0].sentence.contains("but was closed at"),
+        "{report}"
+    );
+}
+
+#[test]
 fn a_torn_tail_is_a_note_and_no_breach() {
     let dir = tempfile::tempdir().unwrap();
     let rich = stopped_store(dir.path(), &settings());

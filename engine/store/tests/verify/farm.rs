@@ -1,4 +1,5 @@
 //! Makes journal entries through core's decisions, as the running engine does.
+#![allow(dead_code)] // Each test file uses its own part.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,7 @@ impl Farm {
         id
     }
 
-    fn operate(&mut self, id: AccountId, command: AccountCommand) {
+    pub fn operate(&mut self, id: AccountId, command: AccountCommand) {
         let account = self.accounts.get_mut(&id).unwrap();
         let event = account.decide(command).unwrap();
         account.evolve(&event);
@@ -179,13 +180,23 @@ impl Farm {
         }
     }
 
-    /// Moves a delivery; a refusal gives the charge back in the same entry.
+    /// Moves a delivery.
     pub fn input(&mut self, message: MessageId, input: Input) {
+        let outcome = self.drive(message, input);
+        assert!(
+            matches!(outcome, Outcome::Moved(_) | Outcome::Contradiction(_)),
+            "the input moves the delivery, but it is {outcome:?}"
+        );
+    }
+
+    /// Moves a delivery if the input does; a refusal gives the charge back in the same entry.
+    pub fn drive(&mut self, message: MessageId, input: Input) -> Outcome {
         let (account, charge, delivery) = self.deliveries.get_mut(&message).unwrap();
         let (account, amount) = (*account, *charge);
         let refused = matches!(input, Input::Refused { .. });
-        let (Outcome::Moved(event) | Outcome::Contradiction(event)) = delivery.decide(input) else {
-            panic!("the input moves the delivery");
+        let outcome = delivery.decide(input);
+        let (Outcome::Moved(event) | Outcome::Contradiction(event)) = outcome.clone() else {
+            return outcome;
         };
         delivery.evolve(&event);
         let mut events = vec![Event::Delivery(message, event)];
@@ -195,6 +206,16 @@ impl Farm {
             events.push(Event::Account(account, refunded));
         }
         self.decided(events);
+        outcome
+    }
+
+    /// Makes one entry of the last ones, as the engine does of what it decides at once.
+    pub fn join(&mut self, entries: usize) {
+        let first = self.entries.len() - entries;
+        let joined = self.entries.split_off(first);
+        let at = joined[0].at;
+        let events = joined.into_iter().flat_map(|entry| entry.events).collect();
+        self.entries.push(Entry { at, events });
     }
 
     pub fn start(&mut self, message: MessageId) {

@@ -117,6 +117,15 @@ fn v2_every_movement_of_money_is_accounted_for() {
             alter: |rich| remove_entry(rich, LedgerCause::Refund(rich.refused), 8_000),
         },
         Case {
+            name: "a refused message that was never given back",
+            invariants: &["V2"],
+            subject: REFUSED,
+            alter: |rich| {
+                remove_entry(rich, LedgerCause::Refund(rich.refused), 8_000);
+                rich.alter_message(rich.refused, |message| message.refunded = false);
+            },
+        },
+        Case {
             name: "a refund of a delivered message",
             invariants: &["V2"],
             subject: DELIVERED,

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use didfarm_carriers::Submit;
-use didfarm_core::delivery::{InFlight, Phase};
+use didfarm_core::delivery::{DeliveryEvent, InFlight};
 use didfarm_core::ids::{CarrierId, CarrierMessageId, MessageId};
 use didfarm_core::time::Timestamp;
 use rustc_hash::FxHashMap;
@@ -23,7 +23,7 @@ struct Page {
 /// The deliveries that the supervisor knows.
 pub(super) struct Book {
     pages: FxHashMap<MessageId, Page>,
-    owners: FxHashMap<(CarrierId, CarrierMessageId), MessageId>,
+    owners: FxHashMap<CarrierId, FxHashMap<CarrierMessageId, MessageId>>,
     finished: VecDeque<MessageId>,
     finished_max: usize,
 }
@@ -50,7 +50,7 @@ impl Book {
             finished: false,
         };
         self.pages.insert(message, page);
-        self.settle(message);
+        self.own(message);
         true
     }
 
@@ -73,8 +73,7 @@ impl Book {
     }
 
     pub(super) fn owner(&self, carrier: CarrierId, id: &CarrierMessageId) -> Option<MessageId> {
-        // The map's key owns its text; one clone of a short id is cheaper than a second map of borrows.
-        self.owners.get(&(carrier, id.clone())).copied()
+        self.owners.get(&carrier)?.get(id).copied()
     }
 
     pub(super) fn carrier_ids(&self, message: MessageId) -> Vec<CarrierMessageId> {
@@ -89,33 +88,64 @@ impl Book {
             .collect()
     }
 
-    /// Brings owners and the finished list in line with what happened to a delivery.
-    pub(super) fn settle(&mut self, message: MessageId) {
+    /// The carrier took a message: its ids are known from now on.
+    fn own(&mut self, message: MessageId) {
+        let Some(page) = self.pages.get(&message) else {
+            return;
+        };
+        let owners = self.owners.entry(page.in_flight.carrier).or_default();
+        owners.extend(
+            page.in_flight
+                .delivery
+                .segments
+                .iter()
+                .map(|segment| (segment.id.clone(), message)),
+        );
+    }
+
+    /// Brings the book in line with what happened to a delivery.
+    pub(super) fn settle(&mut self, message: MessageId, event: &DeliveryEvent) {
         let Some(page) = self.pages.get_mut(&message) else {
             return;
         };
-        let delivery = &page.in_flight.delivery;
-        if matches!(delivery.phase, Phase::Submitted | Phase::Refused)
-            && page.submit.take().is_some()
-            || delivery.phase == Phase::Submitted && !page.finished
-        {
-            for segment in &delivery.segments {
-                self.owners
-                    .insert((page.in_flight.carrier, segment.id.clone()), message);
+        match event {
+            DeliveryEvent::SubmitAccepted(_) => {
+                page.submit = None;
+                self.own(message);
             }
+            DeliveryEvent::SubmitRefused(_) | DeliveryEvent::Claimed(..) => self.finish(message),
+            DeliveryEvent::SubmitStarted
+            | DeliveryEvent::SubmitThrottled
+            | DeliveryEvent::InDoubt
+            | DeliveryEvent::Unconfirmed => {}
         }
-        if delivery.is_closed() && !page.finished {
-            page.finished = true;
-            self.finished.push_back(message);
+    }
+
+    fn finish(&mut self, message: MessageId) {
+        let Some(page) = self.pages.get_mut(&message) else {
+            return;
+        };
+        if page.finished || !page.in_flight.delivery.is_closed() {
+            return;
         }
+        page.finished = true;
+        page.submit = None;
+        self.finished.push_back(message);
         while self.finished.len() > self.finished_max {
             let Some(oldest) = self.finished.pop_front() else {
                 break;
             };
-            if let Some(page) = self.pages.remove(&oldest) {
-                for segment in page.in_flight.delivery.segments {
-                    self.owners.remove(&(page.in_flight.carrier, segment.id));
-                }
+            self.forget(oldest);
+        }
+    }
+
+    fn forget(&mut self, message: MessageId) {
+        let Some(page) = self.pages.remove(&message) else {
+            return;
+        };
+        if let Some(owners) = self.owners.get_mut(&page.in_flight.carrier) {
+            for segment in page.in_flight.delivery.segments {
+                owners.remove(&segment.id);
             }
         }
     }
