@@ -13,4 +13,5 @@ pub mod load;
 pub mod machine;
 pub mod recovery;
 pub mod sends;
+pub mod simulator;
 pub mod space;

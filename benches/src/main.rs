@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use didfarm_benches::{conversations, echo, floor_echo, journal_floor, recovery, sends, space};
+use didfarm_benches::{
+    conversations, echo, floor_echo, journal_floor, recovery, sends, simulator, space,
+};
 
 // The daemon's allocator: the floor must not lose by another one.
 #[global_allocator]
@@ -33,6 +35,8 @@ enum Bench {
     Recovery(recovery::RecoveryArgs),
     /// What an hour's traffic takes on disk, and the time to open it again.
     Space(space::SpaceArgs),
+    /// The simulated carrier's own rate.
+    Simulator(simulator::SimulatorArgs),
     /// The echo's own process.
     #[command(name = echo::SUBCOMMAND, hide = true)]
     ServeEcho {
@@ -50,6 +54,7 @@ fn main() -> Result<()> {
         Bench::Conversations(args) => conversations::run(&args),
         Bench::Recovery(args) => recovery::run(&args),
         Bench::Space(args) => space::run(&args),
+        Bench::Simulator(args) => simulator::run(&args),
         Bench::ServeEcho { workers } => echo::serve(workers),
     }
 }

@@ -243,7 +243,9 @@ async fn after_kill_9_a_throttled_message_goes_again() {
 async fn idle_conversations_are_passivated_and_come_back_as_they_were() {
     let options = Options::new()
         .set("engine.conversation_idle_ms", 100)
-        .set("engine.passivate_scan_ms", 50);
+        .set("engine.passivate_scan_ms", 50)
+        // What the records do not hold yet stays in memory.
+        .set("store.checkpoint_interval_ms", 100);
     let daemon = start(options).await;
     let (customer, operator) = (daemon.customer(), daemon.operator());
     let wrote =

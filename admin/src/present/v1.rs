@@ -286,6 +286,8 @@ mod tests {
     use didfarm_core::segments::Encoding;
     use didfarm_runtime::send::LimitState;
 
+    use didfarm_core::ids::{ConversationId, NumberId};
+
     use super::*;
 
     #[test]

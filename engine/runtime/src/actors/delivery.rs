@@ -40,7 +40,7 @@ const ENTRY_EVENTS_MAX: usize = 1_024;
 const ANSWER_DEADLINE_MS: u64 = 10_000;
 /// How long work gathers before it is taken on: a message takes seconds to reach a handset, and a
 /// group costs the threads a fraction of what its messages would one by one.
-const LINGER: Duration = Duration::from_millis(2);
+const LINGER: Duration = Duration::from_millis(5);
 /// How often deadlines are looked at.
 pub(crate) const TICK_MS: u64 = 50;
 /// How often missing receipts are looked for.

@@ -34,7 +34,7 @@ struct Inner<E> {
 /// Groups are taken at least this far apart: under load each gathers more entries, which costs less
 /// than the switches between threads that more and smaller groups take. An entry that comes after
 /// a pause does not wait.
-const GROUP_SPACING: Duration = Duration::from_micros(500);
+const GROUP_SPACING: Duration = Duration::from_millis(1);
 
 /// Says what the writer has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,6 +73,10 @@ pub type ParkedRow = Vec<(Timestamp, ParkedReceipt)>;
 
 type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
+/// Rows that a round adds to an index, each once. They come nearly in order, one way or the other, so
+/// that sorting them at the end costs less than keeping them sorted.
+type Added = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
 /// The working set of a round.
 pub struct Round<'a> {
     shelf: &'a dyn Shelf,
@@ -83,11 +87,11 @@ pub struct Round<'a> {
     messages: Working<[u8; 8], Message>,
     in_flight: Working<[u8; 8], InFlight>,
     parked: Working<[u8; 10], ParkedRow>,
-    pairs: Changes,
-    extents: Changes,
-    timeline: Changes,
+    pairs: Added,
+    extents: Added,
+    timeline: Added,
     inbox: BTreeMap<ConversationId, InboxMove>,
-    ledger: Changes,
+    ledger: Added,
 }
 
 /// The inbox row that a conversation had before the round.
@@ -108,11 +112,11 @@ impl<'a> Round<'a> {
             messages: Working::new(MAPS.messages, "message"),
             in_flight: Working::new(MAPS.in_flight, "delivery"),
             parked: Working::new(MAPS.parked, "parked receipt"),
-            pairs: Changes::new(),
-            extents: Changes::new(),
-            timeline: Changes::new(),
+            pairs: Added::new(),
+            extents: Added::new(),
+            timeline: Added::new(),
             inbox: BTreeMap::new(),
-            ledger: Changes::new(),
+            ledger: Added::new(),
         }
     }
 
@@ -146,10 +150,8 @@ impl<'a> Round<'a> {
                 Ok(())
             }
             Event::ExtentAdded(conversation, extent) => {
-                self.extents.insert(
-                    keys::extent(*conversation, *extent).to_vec(),
-                    Some(Vec::new()),
-                );
+                let key = keys::extent(*conversation, *extent).to_vec();
+                self.extents.push((key, Some(Vec::new())));
                 self.meta.counts.extents += 1;
                 self.meta.extent_next = self.meta.extent_next.max(extent.0 + 1);
                 self.conversation(at, *conversation, event)
@@ -230,10 +232,8 @@ impl<'a> Round<'a> {
             amount,
             cause,
         };
-        self.ledger.insert(
-            keys::ledger(id, at.seq, at.place).to_vec(),
-            Some(codec::encode(&entry)),
-        );
+        let key = keys::ledger(id, at.seq, at.place).to_vec();
+        self.ledger.push((key, Some(codec::encode(&entry))));
         self.meta.counts.ledger += 1;
         Ok(())
     }
@@ -257,7 +257,7 @@ impl<'a> Round<'a> {
         let id = fact.conversation;
         let value = id.0.to_be_bytes().to_vec();
         self.pairs
-            .insert(keys::pair(fact.number, fact.peer).to_vec(), Some(value));
+            .push((keys::pair(fact.number, fact.peer).to_vec(), Some(value)));
         self.conversations
             .put(keys::id(id.0), Conversation::opened(fact, at.time));
         self.inbox.insert(
@@ -297,7 +297,7 @@ impl<'a> Round<'a> {
         };
         let key = keys::newest_first(message.account, message.created_at, message.id.0);
         self.timeline
-            .insert(key.to_vec(), Some(codec::encode(&row)));
+            .push((key.to_vec(), Some(codec::encode(&row))));
         self.messages.put(keys::id(message.id.0), message);
         self.meta.counts.messages += 1;
     }
@@ -345,15 +345,15 @@ impl<'a> Round<'a> {
         self.messages.commit(shelf, &mut batch)?;
         self.in_flight.commit(shelf, &mut batch)?;
         self.parked.commit(shelf, &mut batch)?;
-        let indexes: [(PackedMap, &Changes); 5] = [
-            (MAPS.pairs, &self.pairs),
-            (MAPS.extents, &self.extents),
-            (MAPS.timeline, &self.timeline),
-            (MAPS.inbox, &inbox),
-            (MAPS.ledger, &self.ledger),
+        MAPS.inbox.apply(shelf, &inbox, &mut batch)?;
+        let indexes: [(PackedMap, Added); 4] = [
+            (MAPS.pairs, self.pairs),
+            (MAPS.extents, self.extents),
+            (MAPS.timeline, self.timeline),
+            (MAPS.ledger, self.ledger),
         ];
-        for (map, changes) in indexes {
-            map.apply(shelf, changes, &mut batch)?;
+        for (map, added) in indexes {
+            map.apply(shelf, &Changes::from_iter(added), &mut batch)?;
         }
         batch.put(META_KEY, codec::encode(&self.meta));
         shelf.apply(batch)?;
