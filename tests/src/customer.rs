@@ -35,7 +35,12 @@ impl Customer {
         }
     }
 
-    /// The same place with another key.
+    /// Where the daemon listens.
+    pub fn address(&self) -> String {
+        self.base.trim_start_matches("http://").to_owned()
+    }
+
+    /// The same daemon with another key.
     pub fn with_key(&self, key: &str) -> Customer {
         Customer {
             key: Some(key.to_owned()),

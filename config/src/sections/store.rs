@@ -32,8 +32,8 @@ impl Default for StoreSettings {
             keep_bytes: 256 * 1024 * 1024,
             free_bytes_min: 256 * 1024 * 1024,
             checkpoint_interval_ms: 5_000,
-            sled_cache_bytes: 64 * 1024 * 1024,
-            records_lag_entries_max: 20_000_000,
+            sled_cache_bytes: 192 * 1024 * 1024,
+            records_lag_entries_max: 1_000_000,
         }
     }
 }

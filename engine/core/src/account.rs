@@ -131,7 +131,8 @@ impl Account {
         name: &str,
         rate_limit: Option<RateLimit>,
     ) -> Result<AccountEvent, Refusal> {
-        if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
+        let unfit = name.trim().is_empty() || name.chars().any(char::is_control);
+        if unfit || name.chars().count() > NAME_CHARS_MAX {
             return Err(Refusal::NameOutOfRange {
                 chars_max: NAME_CHARS_MAX,
             });

@@ -55,7 +55,7 @@ pub enum Refusal {
         max: usize,
     },
     /// A name that is empty or too long.
-    #[error("a name has 1 to {chars_max} characters")]
+    #[error("a name has 1 to {chars_max} characters, none of them a control character")]
     NameOutOfRange {
         /// The bound.
         chars_max: usize,

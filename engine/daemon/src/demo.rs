@@ -11,6 +11,8 @@ use didfarm_core::money::Micros;
 use didfarm_runtime::EngineHandle;
 use didfarm_runtime::operate::{NewAccount, NewNumber};
 
+/// The demo account's name.
+const DEMO_NAME: &str = "Demo";
 /// The demo account's numbers: Dutch, SMS and WhatsApp enabled.
 pub(crate) const DEMO_NUMBERS: [&str; 2] = ["+31201234567", "+31207654321"];
 /// Where the demo's example goes.
@@ -28,7 +30,8 @@ pub(crate) struct MadeKey {
     pub(crate) demo: bool,
 }
 
-/// Fills an empty store.
+/// Fills a store that has no key yet. What an interrupted first start left behind is used: the keys,
+/// which end a first start, are made last.
 ///
 /// # Errors
 /// A key or a number that does not fit.
@@ -39,7 +42,7 @@ pub(crate) async fn first_start(
     if settings.accounts.is_empty() {
         return Ok(vec![make_demo(engine, settings).await?]);
     }
-    let mut made = Vec::new();
+    let mut accounts = Vec::new();
     for account in &settings.accounts {
         let rate_limit = match (account.rate_per_second, account.burst) {
             (None, None) => None,
@@ -48,19 +51,15 @@ pub(crate) async fn first_start(
                 burst: burst.unwrap_or(settings.limits.burst),
             }),
         };
-        let new = NewAccount {
-            name: account.name.clone(),
-            rate_limit,
-        };
-        let id = engine
-            .create_account(new)
-            .await
-            .with_context(|| format!("account {}", account.name))?
-            .id;
+        let id = account_named(engine, &account.name, rate_limit).await?;
         for number in &account.numbers {
             host(engine, id, &number.e164, number.sms, number.whatsapp).await?;
         }
         fund(engine, id, account.wallet_micros.unwrap_or(0)).await?;
+        accounts.push((id, account));
+    }
+    let mut made = Vec::new();
+    for (id, account) in accounts {
         let given = account.api_key.as_ref().map(|key| key.expose().to_owned());
         let made_here = given.is_none();
         let key = engine
@@ -79,15 +78,7 @@ pub(crate) async fn first_start(
 }
 
 async fn make_demo(engine: &EngineHandle, settings: &Settings) -> anyhow::Result<MadeKey> {
-    let new = NewAccount {
-        name: "Demo".into(),
-        rate_limit: None,
-    };
-    let id = engine
-        .create_account(new)
-        .await
-        .context("the demo account")?
-        .id;
+    let id = account_named(engine, DEMO_NAME, None).await?;
     for number in DEMO_NUMBERS {
         host(engine, id, number, true, true).await?;
     }
@@ -100,10 +91,35 @@ async fn make_demo(engine: &EngineHandle, settings: &Settings) -> anyhow::Result
         .await
         .with_context(|| format!("the key in {DEMO_KEY_VARIABLE}"))?;
     Ok(MadeKey {
-        account: "Demo".into(),
+        account: DEMO_NAME.into(),
         key: key.secret,
         demo: true,
     })
+}
+
+/// The account of this name, made if need be.
+async fn account_named(
+    engine: &EngineHandle,
+    name: &str,
+    rate_limit: Option<RateLimit>,
+) -> anyhow::Result<AccountId> {
+    if let Some(known) = engine
+        .accounts()
+        .await
+        .into_iter()
+        .find(|account| account.name == name)
+    {
+        return Ok(known.id);
+    }
+    let new = NewAccount {
+        name: name.into(),
+        rate_limit,
+    };
+    Ok(engine
+        .create_account(new)
+        .await
+        .with_context(|| format!("the account {name}"))?
+        .id)
 }
 
 async fn host(
@@ -114,22 +130,30 @@ async fn host(
     whatsapp: bool,
 ) -> anyhow::Result<()> {
     let e164 = E164::parse(e164, Validation::Syntax).context("a number of the settings")?;
-    let new = NewNumber {
-        account,
-        e164,
-        active: true,
-        sms,
-        whatsapp,
-    };
-    engine
-        .add_number(new)
-        .await
-        .with_context(|| format!("the number {e164}"))?;
+    if engine.number_by_e164(account, e164).is_none() {
+        let new = NewNumber {
+            account,
+            e164,
+            active: true,
+            sms,
+            whatsapp,
+        };
+        engine
+            .add_number(new)
+            .await
+            .with_context(|| format!("the number {e164}"))?;
+    }
     Ok(())
 }
 
 async fn fund(engine: &EngineHandle, account: AccountId, micros: u64) -> anyhow::Result<()> {
-    if micros > 0 {
+    let known = engine
+        .accounts()
+        .await
+        .into_iter()
+        .find(|known| known.id == account);
+    let empty = known.is_none_or(|known| known.balance == Micros::ZERO);
+    if micros > 0 && empty {
         let amount = Micros::new(i64::try_from(micros).context("the wallet's amount")?);
         engine
             .top_up(account, amount)

@@ -21,7 +21,7 @@ use crate::{demo, exit, logging, ops_access};
 /// How often the metrics' histograms are drained, so that they do not grow without a scrape.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// How long connections have, after the last command is done, to carry their answers out.
-const CONNECTIONS_GRACE: Duration = Duration::from_millis(500);
+const CONNECTIONS_GRACE: Duration = Duration::from_millis(100);
 /// Buckets of every histogram in seconds.
 const SECONDS_BUCKETS: [f64; 14] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
@@ -135,8 +135,10 @@ async fn run(settings: Settings, faults: FaultPoints) -> Result<(), Failure> {
         }
         () = signals.first() => tracing::warn!("a second signal: stopping at once"),
     }
-    stop(&api).await;
-    stop(&ops).await;
+    tokio::time::sleep(CONNECTIONS_GRACE).await;
+    // Not gracefully: that would wait for whoever keeps a connection open or a body unsent.
+    api.stop(false).await;
+    ops.stop(false).await;
     drop(handle);
     engine.stop();
     tracing::info!("stopped");
@@ -184,15 +186,6 @@ fn spawn(server: Server) -> ServerHandle {
     let handle = server.handle();
     actix_web::rt::spawn(server);
     handle
-}
-
-async fn stop(server: &ServerHandle) {
-    if tokio::time::timeout(CONNECTIONS_GRACE, server.stop(true))
-        .await
-        .is_err()
-    {
-        server.stop(false).await;
-    }
 }
 
 /// One JSON line on stdout: what a script needs to know.

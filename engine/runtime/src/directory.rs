@@ -6,7 +6,7 @@ use didfarm_core::account::ApiKey;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::number::Number;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -28,6 +28,8 @@ struct Tables {
     accounts: FxHashMap<AccountId, Arc<AccountHandle>>,
     /// By the first eight bytes of the key's hash.
     keys: FxHashMap<u64, Key>,
+    /// Keys on their way to an account, by the same eight bytes.
+    claimed: FxHashSet<u64>,
     numbers: FxHashMap<NumberId, Number>,
     by_e164: FxHashMap<E164, NumberId>,
 }
@@ -84,8 +86,15 @@ impl Directory {
         self.write().keys.insert(slot(&key.hash), entry);
     }
 
-    pub(crate) fn has_key(&self, hash: &[u8; 32]) -> bool {
-        self.read().keys.contains_key(&slot(hash))
+    /// Claims a key for one account; `false` when it is in use or claimed.
+    pub(crate) fn claim_key(&self, hash: &[u8; 32]) -> bool {
+        let mut tables = self.write();
+        !tables.keys.contains_key(&slot(hash)) && tables.claimed.insert(slot(hash))
+    }
+
+    /// Gives a claim up, whatever came of it.
+    pub(crate) fn release_key(&self, hash: &[u8; 32]) {
+        self.write().claimed.remove(&slot(hash));
     }
 
     /// The account that a presented key opens. The work is the same for an unknown and for a wrong key.

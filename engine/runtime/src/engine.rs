@@ -38,6 +38,12 @@ use crate::quarantine::Quarantine;
 use crate::readers::Readers;
 use crate::shared::Shared;
 
+/// How far the delivery supervisor's thread gives way to others, as nice(1) counts it.
+const DELIVERY_NICENESS: i32 = 5;
+/// Threads that read for customers.
+const READERS: usize = 2;
+/// Threads that load for actors.
+const LOADERS: usize = 1;
 /// How long a stop waits for the last users of the engine to let go.
 const LET_GO_MAX: Duration = Duration::from_secs(2);
 
@@ -100,7 +106,8 @@ impl Engine {
             .each_account(|account| accounts.push(account))?;
         let rebuilt = Rebuilt::read(&store.records)?;
         let (meta, recovery) = (store.meta, store.recovery);
-        let new = meta.counts.accounts == 0;
+        // A first start gives out its keys last: without any, it was cut short and is made again.
+        let new = accounts.iter().all(|account| account.keys.is_empty());
         let shared = Arc::new(share(settings, &options, store, clock)?);
         fill_directory(&shared, &accounts)?;
 
@@ -163,7 +170,7 @@ impl Engine {
         self.recovery
     }
 
-    /// Whether the store holds no account yet.
+    /// Whether no account has a key yet: the first start is still to be made.
     pub fn is_new(&self) -> bool {
         self.new
     }
@@ -240,7 +247,8 @@ fn share(
         journal: store.journal,
         records: store.records,
         keeper: store.keeper,
-        readers: Readers::start()?,
+        readers: Arc::new(Readers::start("reader", READERS)?),
+        loaders: Arc::new(Readers::start("loader", LOADERS)?),
         directory: Directory::default(),
         partitions: (0..partitions).map(|_| Inbox::new()).collect(),
         delivery: Inbox::new(),
@@ -323,6 +331,12 @@ impl Threads {
         let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(&self.bells.delivery));
         let carrier = Arc::clone(&self.carrier);
         self.delivery.spawn_fn(move || {
+            // Nobody waits for it within milliseconds, as they do for an answer. Where the system will not
+            // have it, the thread takes its full share.
+            let _ = rustix::process::setpriority_process(
+                Some(rustix::thread::gettid()),
+                DELIVERY_NICENESS,
+            );
             let outbox = DELIVERY_OUTBOX.with(|cell| own(cell, &shared.journal, &bell));
             DeliverySupervisor::new(shared, outbox, bell, root, carrier, rebuilt).start();
         });

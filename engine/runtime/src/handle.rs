@@ -199,24 +199,23 @@ impl EngineHandle {
         given: Option<String>,
     ) -> Result<NewKey, OperateError> {
         let secret = given.unwrap_or_else(fresh_key);
-        let fits = (KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&secret.len());
+        let fits = (KEY_BYTES_MIN..=KEY_BYTES_MAX).contains(&secret.len())
+            && secret.bytes().all(|byte| byte.is_ascii_graphic());
         let hash = hash_key(&secret);
-        let id = key_id(&secret, &hash);
-        if !fits
-            || !secret.bytes().all(|byte| byte.is_ascii_graphic())
-            || self.shared.directory.has_key(&hash)
-        {
+        if !fits || !self.shared.directory.claim_key(&hash) {
             return Err(OperateError::KeyUnfit {
                 bytes_min: KEY_BYTES_MIN,
                 bytes_max: KEY_BYTES_MAX,
             });
         }
+        let id = key_id(&secret, &hash);
         let key = ApiKey {
             id: id.clone(),
             hash,
         };
-        self.on_account(account, AccountCommand::AddKey(key))
-            .await?;
+        let added = self.on_account(account, AccountCommand::AddKey(key)).await;
+        self.shared.directory.release_key(&hash);
+        added?;
         Ok(NewKey {
             id: id.into(),
             secret,

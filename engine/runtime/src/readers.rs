@@ -6,9 +6,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// How many threads read.
-const READERS: usize = 2;
-
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The pool.
@@ -18,14 +15,14 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn start() -> std::io::Result<Readers> {
+    pub(crate) fn start(name: &str, threads: usize) -> std::io::Result<Readers> {
         let (jobs, queue) = channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
-        let threads = (0..READERS)
+        let threads = (0..threads)
             .map(|index| {
                 let queue = Arc::clone(&queue);
                 std::thread::Builder::new()
-                    .name(format!("reader-{index}"))
+                    .name(format!("{name}-{index}"))
                     .spawn(move || work(&queue))
             })
             .collect::<std::io::Result<_>>()?;

@@ -37,7 +37,10 @@ pub(crate) struct Shared {
     pub(crate) journal: Arc<Journal<Entry>>,
     pub(crate) records: Records,
     pub(crate) keeper: Keeper,
-    pub(crate) readers: Readers,
+    /// Where customers read.
+    pub(crate) readers: Arc<Readers>,
+    /// Where actors load what they need: nobody's lists hold it up.
+    pub(crate) loaders: Arc<Readers>,
     pub(crate) directory: Directory,
     pub(crate) admission: Arc<Admission>,
     pub(crate) callbacks: Arc<Admission>,
@@ -112,16 +115,16 @@ impl Shared {
     /// Runs a read on a reader thread, once the records have everything up to `seq`.
     pub(crate) fn read_after<T: Send + 'static>(
         self: &Arc<Self>,
+        lane: &Arc<Readers>,
         seq: Seq,
         read: impl FnOnce(&Records) -> T + Send + 'static,
         then: impl FnOnce(T) + Send + 'static,
     ) {
-        let shared = Arc::clone(self);
+        let (records, lane) = (self.records.clone(), Arc::clone(lane));
         self.keeper.catch_up(
             seq,
             Box::new(move || {
-                let records = shared.records.clone();
-                shared.readers.run(Box::new(move || then(read(&records))));
+                lane.run(Box::new(move || then(read(&records))));
             }),
         );
     }
@@ -131,14 +134,19 @@ impl Shared {
         self: &Arc<Self>,
         read: impl FnOnce(&Records) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let Some(_permit) = self.admission.admit() else {
+        let Some(permit) = self.admission.admit() else {
             return Err(Unavailable::Busy.into());
         };
         let (reply, answer) = oneshot::channel();
-        self.read_after(self.journal.durable(), read, move |result| {
-            // The asker may have gone.
-            let _ = reply.send(result);
-        });
+        let job = move |records: &Records| {
+            // The permit stays with the work: an asker who leaves makes no room for another.
+            let _permit = permit;
+            if !reply.is_closed() {
+                // The asker may leave now.
+                let _ = reply.send(read(records));
+            }
+        };
+        self.read_after(&self.readers, self.journal.durable(), job, |()| {});
         answer
             .await
             .unwrap_or(Err(ReadError::Unavailable(Unavailable::Faulted)))

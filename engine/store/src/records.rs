@@ -27,7 +27,7 @@ use codec::CodecError;
 const META_KEY: &[u8] = b"M";
 /// Events that one round applies at most, or those of one group if these are more: it bounds what a
 /// round holds in memory.
-pub const ROUND_EVENTS_MAX: usize = 131_072;
+pub const ROUND_EVENTS_MAX: usize = 32_768;
 
 /// Why records cannot be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -109,16 +109,14 @@ impl Handler<Operate> for AccountActor {
         };
         self.state.evolve(&event);
         let mut view = self.view();
-        if let AccountEvent::ToppedUp(_) = event {
-            view.balance = self.state.balance;
-        }
         let (engine, handle) = (Arc::clone(&self.engine), Arc::clone(&self.handle));
         let entry = Entry {
             at: engine.now(),
             events: vec![Event::Account(self.state.id, event.clone())],
         };
-        let effect: RootEffect = Box::new(move || {
+        let effect: RootEffect = Box::new(move |_| {
             AccountActor::publish(&engine, &handle, &event);
+            view.balance = handle.balance();
             let _ = operate.reply.send(Ok(view));
         });
         self.outbox.append(entry, [effect]);

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 use didfarm_core::conversation::Conversation;
 use didfarm_core::e164::E164;
 use didfarm_core::event::{Entry, Event};
@@ -52,6 +52,8 @@ pub(crate) struct SetNumber {
 #[rtype(result = "()")]
 pub(crate) struct Loaded {
     pub(crate) peer: E164,
+    /// Which of the number's actors asked: an answer for one that failed is no answer for its successor.
+    pub(crate) asker: u64,
     /// `None` when the records could not be read.
     pub(crate) found: Option<Option<Conversation>>,
 }
@@ -80,7 +82,8 @@ pub(crate) struct NumberContext {
     pub(crate) partition: Rc<PartitionContext>,
     pub(crate) number: RefCell<Number>,
     pub(crate) alive: Cell<bool>,
-    addr: OnceCell<Addr<NumberActor>>,
+    // Weak: the number lives as long as its partition wants it.
+    addr: OnceCell<WeakAddr<NumberActor>>,
 }
 
 impl NumberContext {
@@ -93,7 +96,7 @@ impl NumberContext {
     }
 
     pub(crate) fn tell(&self, failed: ChildFailed) {
-        if let Some(addr) = self.addr.get() {
+        if let Some(addr) = self.addr.get().and_then(WeakAddr::upgrade) {
             addr.do_send(failed);
         }
     }
@@ -115,6 +118,8 @@ enum Child {
 /// The actor.
 pub(crate) struct NumberActor {
     context: Rc<NumberContext>,
+    /// Which of the number's actors this is, in the order they were started.
+    instance: u64,
     children: FxHashMap<E164, Child>,
     /// Resident conversations by when they may be idle, oldest first; one entry each.
     idle: VecDeque<(Duration, E164)>,
@@ -131,6 +136,7 @@ impl NumberActor {
         partition: Rc<PartitionContext>,
         number: Number,
         load_after: Seq,
+        instance: u64,
     ) -> NumberActor {
         let engine = &partition.engine.settings.engine;
         let restarts = RestartBudget::new(engine.restarts_max as usize, engine.restart_window());
@@ -143,6 +149,7 @@ impl NumberActor {
         };
         NumberActor {
             context: Rc::new(context),
+            instance,
             children: FxHashMap::default(),
             idle: VecDeque::new(),
             load_after,
@@ -167,6 +174,7 @@ impl NumberActor {
                 slot.insert(Child::Loading(vec![command]));
                 let lookup = Lookup {
                     number: self.id(),
+                    asker: self.instance,
                     peer,
                     after: self.load_after,
                 };
@@ -253,7 +261,7 @@ impl Actor for NumberActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let set = self.context.addr.set(ctx.address());
+        let set = self.context.addr.set(ctx.address().downgrade());
         debug_assert!(set.is_ok(), "an actor starts once");
     }
 }
@@ -311,6 +319,9 @@ impl Handler<Loaded> for NumberActor {
     type Result = ();
 
     fn handle(&mut self, loaded: Loaded, _: &mut Context<Self>) {
+        if loaded.asker != self.instance {
+            return;
+        }
         match loaded.found {
             Some(state) => self.loaded(loaded.peer, state),
             // Those who wait see their reply channel close.

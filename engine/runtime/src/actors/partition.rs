@@ -67,6 +67,8 @@ pub(crate) enum Effect {
 /// A pair whose conversation is wanted from the records.
 pub(crate) struct Lookup {
     pub(crate) number: NumberId,
+    /// Which of the number's actors asks.
+    pub(crate) asker: u64,
     pub(crate) peer: E164,
     /// What the records must hold before they are asked.
     pub(crate) after: Seq,
@@ -80,7 +82,7 @@ pub(crate) struct FlushLookups;
 /// What a job of look-ups found; `None` where the records could not be read.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct LookedUp(Vec<(NumberId, E164, Option<Option<Conversation>>)>);
+pub(crate) struct LookedUp(Vec<(Lookup, Option<Option<Conversation>>)>);
 
 /// A number's actor is gone.
 #[derive(Message)]
@@ -130,6 +132,8 @@ pub(crate) struct PartitionActor {
     root: Addr<RootSupervisor>,
     /// What the records must hold before a conversation is loaded.
     load_after: Seq,
+    /// Number actors started so far.
+    hosted: u64,
 }
 
 impl PartitionActor {
@@ -155,6 +159,7 @@ impl PartitionActor {
             bell,
             root,
             load_after,
+            hosted: 0,
         }
     }
 
@@ -164,7 +169,13 @@ impl PartitionActor {
 
     fn host(&mut self, number: Number) {
         let id = number.id;
-        let actor = NumberActor::new(Rc::clone(&self.context), number, self.load_after);
+        self.hosted += 1;
+        let actor = NumberActor::new(
+            Rc::clone(&self.context),
+            number,
+            self.load_after,
+            self.hosted,
+        );
         self.numbers.insert(id, actor.start());
     }
 
@@ -195,7 +206,11 @@ impl PartitionActor {
                     number.do_send(set);
                 }
             }
-            PartitionInput::Host(number) => self.host(*number),
+            PartitionInput::Host(number) => {
+                if !self.numbers.contains_key(&number.id) {
+                    self.host(*number);
+                }
+            }
         }
     }
 
@@ -244,6 +259,7 @@ impl PartitionActor {
                 .unwrap_or(Seq::ZERO);
             let addr = addr.clone();
             self.engine().read_after(
+                &self.engine().loaders,
                 after,
                 move |records| {
                     let found = |lookup: Lookup| {
@@ -251,7 +267,7 @@ impl PartitionActor {
                         let found = read.inspect_err(
                             |error| tracing::error!(%error, "a conversation cannot be read"),
                         );
-                        (lookup.number, lookup.peer, found.ok())
+                        (lookup, found.ok())
                     };
                     job.into_iter().map(found).collect::<Vec<_>>()
                 },
@@ -306,9 +322,13 @@ impl Handler<LookedUp> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, looked_up: LookedUp, _: &mut Context<Self>) {
-        for (number, peer, found) in looked_up.0 {
-            if let Some(number) = self.numbers.get(&number) {
-                number.do_send(Loaded { peer, found });
+        for (lookup, found) in looked_up.0 {
+            if let Some(number) = self.numbers.get(&lookup.number) {
+                number.do_send(Loaded {
+                    peer: lookup.peer,
+                    asker: lookup.asker,
+                    found,
+                });
             }
         }
     }

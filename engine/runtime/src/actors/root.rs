@@ -9,14 +9,16 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use didfarm_core::account::{Account, AccountCommand};
+use didfarm_core::e164::E164;
 use didfarm_core::event::{Entry, Event};
 use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::number::{Number, NumberState};
 use didfarm_core::refusal::Refusal;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::oneshot;
 
 use super::account::{AccountActor, Operate, View};
@@ -30,7 +32,7 @@ use crate::restarts::RestartBudget;
 use crate::shared::Shared;
 
 /// What operators' commands do once they are durable.
-pub(crate) type RootEffect = Box<dyn FnOnce()>;
+pub(crate) type RootEffect = Box<dyn FnOnce(&mut RootSupervisor)>;
 
 /// Makes an account.
 #[derive(Message)]
@@ -98,6 +100,8 @@ pub(crate) struct RootSupervisor {
     accounts: FxHashMap<AccountId, Addr<AccountActor>>,
     account_next: u32,
     number_next: u32,
+    /// Numbers whose event is not durable yet.
+    numbers_waiting: FxHashSet<E164>,
     restarts: RestartBudget,
     on_hopeless: Arc<dyn Fn(&str) + Send + Sync>,
 }
@@ -123,6 +127,7 @@ impl RootSupervisor {
             accounts: FxHashMap::default(),
             account_next,
             number_next,
+            numbers_waiting: FxHashSet::default(),
             restarts,
             on_hopeless,
         };
@@ -175,7 +180,7 @@ impl RootSupervisor {
         // The handle is known before it is durable, but no key opens it before then.
         self.engine.directory.add_account(handle);
         self.start_account(account);
-        let effect: RootEffect = Box::new(move || drop(command.reply.send(Ok(view))));
+        let effect: RootEffect = Box::new(move |_| drop(command.reply.send(Ok(view))));
         self.outbox.append(
             Entry {
                 at,
@@ -195,14 +200,16 @@ impl RootSupervisor {
             }
         };
         self.number_next += 1;
-        // Taken at once, so that the same number is not hosted twice while this one becomes durable.
-        self.engine.directory.set_number(&number);
+        // Taken at once, so that the same number is not hosted twice; known to others once it is durable.
+        self.numbers_waiting.insert(number.e164);
         let engine = Arc::clone(&self.engine);
         let entry = Entry {
             at: engine.now(),
             events: vec![event],
         };
-        let effect: RootEffect = Box::new(move || {
+        let effect: RootEffect = Box::new(move |root| {
+            root.numbers_waiting.remove(&number.e164);
+            engine.directory.set_number(&number);
             engine
                 .partition_of(number.id)
                 .push(PartitionInput::Host(Box::new(number.clone())));
@@ -217,7 +224,8 @@ impl RootSupervisor {
                 account: new.account,
             });
         }
-        if self.engine.directory.number_id(new.e164).is_some() {
+        let waits = self.numbers_waiting.contains(&new.e164);
+        if waits || self.engine.directory.number_id(new.e164).is_some() {
             return Err(Refusal::NumberTaken.into());
         }
         let id = NumberId(self.number_next);
@@ -243,6 +251,7 @@ impl RootSupervisor {
         self.engine.meters.restarted(Kind::Account);
         let (root, account) = (ctx.address(), on.account);
         self.engine.read_after(
+            &self.engine.loaders,
             self.engine.journal.appended(),
             move |records| records.account(account),
             move |read| match read {
@@ -271,11 +280,15 @@ impl RootSupervisor {
                 self.engine.meters.restarted(Kind::Delivery);
                 let (root, on_hopeless) = (ctx.address(), Arc::clone(&self.on_hopeless));
                 let appended = self.engine.journal.appended();
-                self.engine
-                    .read_after(appended, Rebuilt::read, move |rebuilt| match rebuilt {
+                self.engine.read_after(
+                    &self.engine.loaders,
+                    appended,
+                    Rebuilt::read,
+                    move |rebuilt| match rebuilt {
                         Ok(rebuilt) => root.do_send(DeliveryReread(rebuilt)),
                         Err(error) => on_hopeless(&format!("deliveries cannot be read: {error}")),
-                    });
+                    },
+                );
             }
         }
     }
@@ -348,6 +361,10 @@ impl Handler<Exited> for RootSupervisor {
     type Result = ();
 
     fn handle(&mut self, exited: Exited, ctx: &mut Context<Self>) {
+        // At a stop everyone goes.
+        if self.engine.draining.load(Ordering::Acquire) {
+            return;
+        }
         self.restart(&exited, ctx);
     }
 }
@@ -380,7 +397,7 @@ impl Handler<Durable> for RootSupervisor {
 
     fn handle(&mut self, _: Durable, _: &mut Context<Self>) {
         while let Some(effect) = self.outbox.next_due() {
-            effect();
+            effect(self);
         }
     }
 }

@@ -25,7 +25,7 @@ use sled::IVec;
 use std::cmp::Ordering;
 
 /// The size in bytes that leaves are packed towards.
-pub const LEAF_BYTES_TARGET: usize = 4 * 1024;
+pub const LEAF_BYTES_TARGET: usize = 2 * 1024;
 /// The most bytes that a leaf may have.
 pub const LEAF_BYTES_MAX: usize = 15 * 1024;
 /// The most bytes that a value in a packed map may have.

@@ -3,8 +3,8 @@
 //!
 //! A round runs when the checkpoint interval has passed, when enough has come together to fill one, or
 //! when a reader waits for it. The later it runs, the more changes of one record it writes at once.
-//! Rounds take at most about half of one core: each is followed by a rest as long as it took, and the
-//! thread gives way to those that somebody waits for.
+//! Unless a round's worth waits already, each is followed by a rest as long as it took, so that readers
+//! do not keep a core busy; and the thread gives way to those that somebody waits for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,8 +21,10 @@ use crate::seq::Seq;
 const BACKLOG_POLL: Duration = Duration::from_millis(100);
 /// Entries that are a round's worth.
 const BACKLOG_ENTRIES: u64 = 65_536;
+/// The shortest rest, also for those who wait for what is not durable yet.
+const REST_MIN: Duration = Duration::from_micros(200);
 /// How far the thread gives way to others, as nice(1) counts it.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 15;
 
 /// What runs once the records have caught up.
 pub type Waiter = Box<dyn FnOnce() + Send>;
@@ -161,7 +163,13 @@ impl Work {
             }
             let took = began.elapsed();
             rounds.record(took.as_secs_f64());
-            self.rest(took.min(self.settings.checkpoint_interval));
+            // With a round's worth waiting already there is no time to rest: a restart would have to replay it.
+            let rest = if self.backlog() < BACKLOG_ENTRIES {
+                took
+            } else {
+                REST_MIN
+            };
+            self.rest(rest.min(self.settings.checkpoint_interval).max(REST_MIN));
         }
     }
 
@@ -170,8 +178,7 @@ impl Work {
         let mut state = self.shared.lock();
         while !state.stop && state.waiters.is_empty() {
             let left = due.saturating_duration_since(Instant::now());
-            let backlog = self.journal.durable().0.saturating_sub(self.applied().0);
-            if left.is_zero() || backlog >= BACKLOG_ENTRIES {
+            if left.is_zero() || self.backlog() >= BACKLOG_ENTRIES {
                 break;
             }
             let nap = left.min(BACKLOG_POLL);
@@ -182,6 +189,11 @@ impl Work {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         state.stop
+    }
+
+    /// Durable entries that the records do not hold.
+    fn backlog(&self) -> u64 {
+        self.journal.durable().0.saturating_sub(self.applied().0)
     }
 
     fn applied(&self) -> Seq {
