@@ -28,6 +28,8 @@ const META_KEY: &[u8] = b"M";
 /// Events that one round applies at most, or those of one group if these are more: it bounds what a
 /// round holds in memory.
 pub const ROUND_EVENTS_MAX: usize = 32_768;
+/// The same where much is behind and nobody is held up by it: one write takes more changes of a record.
+pub const LARGE_ROUND_EVENTS_MAX: usize = 262_144;
 
 /// Why records cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -160,9 +162,22 @@ impl Records {
         reader: &mut JournalReader<Entry>,
         upto: Seq,
     ) -> Result<Option<Seq>, RecordsError> {
+        self.apply_round_of(reader, upto, ROUND_EVENTS_MAX)
+    }
+
+    /// [`Records::apply_round`] with a bound of the caller's, in events.
+    ///
+    /// # Errors
+    /// As [`Records::apply_round`].
+    pub fn apply_round_of(
+        &self,
+        reader: &mut JournalReader<Entry>,
+        upto: Seq,
+        events_max: usize,
+    ) -> Result<Option<Seq>, RecordsError> {
         let mut round = round::Round::begin(&*self.shelf, self.meta()?);
         let mut applied = 0;
-        while applied < ROUND_EVENTS_MAX {
+        while applied < events_max {
             let Some(group) = reader.next_group(upto)? else {
                 break;
             };

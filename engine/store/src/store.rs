@@ -17,7 +17,7 @@ use crate::disk::real::RealDisk;
 use crate::journal::{FatalJournal, Journal, JournalOpenError, JournalReader, JournalSettings};
 use crate::records::codec::CodecError;
 use crate::records::keeper::{Keeper, KeeperSettings};
-use crate::records::{Meta, Records, RecordsError};
+use crate::records::{LARGE_ROUND_EVENTS_MAX, Meta, Records, RecordsError};
 use crate::seq::Seq;
 use crate::shelf::Shelf;
 use crate::shelf::sled_shelf::{ShelfOpenError, SledShelf};
@@ -260,7 +260,7 @@ pub fn recover(
     let to = journal.durable();
     let mut reader = journal.reader(from.next());
     while records
-        .apply_round(&mut reader, to)
+        .apply_round_of(&mut reader, to, LARGE_ROUND_EVENTS_MAX)
         .map_err(StoreOpenError::Records)?
         .is_some()
     {}

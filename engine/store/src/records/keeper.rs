@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use didfarm_core::event::Entry;
 
-use super::{Records, RecordsError};
+use super::{LARGE_ROUND_EVENTS_MAX, ROUND_EVENTS_MAX, Records, RecordsError};
 use crate::journal::{Journal, Room};
 use crate::seq::Seq;
 
@@ -23,6 +23,8 @@ const BACKLOG_POLL: Duration = Duration::from_millis(100);
 const BACKLOG_ENTRIES: u64 = 65_536;
 /// The shortest rest, also for those who wait for what is not durable yet.
 const REST_MIN: Duration = Duration::from_micros(200);
+/// Entries from which a restart would take long: rounds are large then, whatever they hold up.
+const FAR_BEHIND_ENTRIES: u64 = 196_608;
 /// How far the thread gives way to others, as nice(1) counts it.
 const NICENESS: i32 = 15;
 
@@ -221,7 +223,16 @@ impl Work {
         reader: &mut crate::journal::JournalReader<Entry>,
         upto: Seq,
     ) -> Result<Seq, RecordsError> {
-        while let Some(applied) = self.records.apply_round(reader, upto)? {
+        loop {
+            let behind = self.backlog() >= FAR_BEHIND_ENTRIES;
+            let events_max = if behind {
+                LARGE_ROUND_EVENTS_MAX
+            } else {
+                ROUND_EVENTS_MAX
+            };
+            let Some(applied) = self.records.apply_round_of(reader, upto, events_max)? else {
+                break;
+            };
             self.shared.applied.store(applied.0, Ordering::Release);
             self.release(applied);
         }
