@@ -6,12 +6,14 @@ mod portal;
 mod send;
 
 use actix_web::web::{self, ServiceConfig};
+use didfarm_core::message::Message;
+use didfarm_runtime::EngineHandle;
 
 use crate::exchange::{Exchange, resource, serve};
 use crate::metrics::Route;
 use crate::problem::Asked;
 
-pub(crate) use self::send::{read_channel, read_number};
+pub(crate) use self::send::{SendBounds, read_channel, read_number};
 
 /// Adds the routes. The busiest is first, as they are matched in order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -44,6 +46,13 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             resource("/api/v1/portal/sms/numbers", "GET")
                 .route(web::get().to(serve(Route::PortalNumbers, portal::numbers))),
         );
+}
+
+/// The name of the carrier that a message went to last, or that brought it; `None` also for one that the
+/// settings no longer name.
+fn carrier<'e>(engine: &'e EngineHandle, message: &Message) -> Option<&'e str> {
+    let went_to = message.route.map(|route| route.carrier);
+    engine.carrier_name(went_to.or(message.brought_by)?)
 }
 
 /// What a read asked of the engine.

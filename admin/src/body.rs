@@ -9,7 +9,7 @@ use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::Bytes;
 
 use crate::problem::Problem;
@@ -40,6 +40,20 @@ pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::unsupported_media_type())
+}
+
+/// Checks that the body is as it stands on the wire: what is signed is that, and a small body that
+/// unpacks into a large one has no way in.
+///
+/// # Errors
+/// `unsupported_encoding`.
+pub(crate) fn check_not_encoded(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(value) if !value.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Problem::unsupported_encoding())
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn is_json(value: &str) -> bool {
@@ -237,6 +251,19 @@ mod tests {
             assert!(!check(refused), "{refused}");
         }
         assert!(check_media_type(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_body_that_is_packed_is_refused() {
+        let mut headers = HeaderMap::new();
+        assert!(check_not_encoded(&headers).is_ok());
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("Identity"));
+        assert!(check_not_encoded(&headers).is_ok());
+        for encoding in ["gzip", "identity, gzip", ""] {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+            let problem = check_not_encoded(&headers).unwrap_err();
+            assert_eq!(problem.code(), Code::UnsupportedEncoding, "{encoding}");
+        }
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Carriers' callbacks. The simulator's are open: it is a carrier for trying things out.
+//! The simulator's own inbound route. It is open: the simulator is a carrier for trying things out.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{CarrierId, CarrierMessageId};
+use didfarm_core::peer::Peer;
 use didfarm_runtime::receive::{INBOUND_BODY_BYTES_MAX, InboundMessage};
 use serde::Deserialize;
 
@@ -19,7 +20,7 @@ use crate::present::{self, v1};
 use crate::problem::{Asked, Code, Problem};
 use crate::query::read_number;
 
-/// Adds the routes.
+/// Adds the route.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(
         resource("/carriers/simulator/inbound", "POST")
@@ -74,10 +75,12 @@ fn read(body: &[u8]) -> Result<InboundMessage, Problem> {
     Ok(InboundMessage {
         carrier: CarrierId::SIMULATOR,
         carrier_message_id: id.as_deref().map(carrier_message_id).transpose()?,
-        from: number("from", from.as_deref())?,
+        from: Peer::Number(number("from", from.as_deref())?),
+        alias: None,
         to: number("to", to.as_deref())?,
         channel: read_channel(channel.as_deref())?,
         body: Arc::from(body),
+        content: None,
     })
 }
 

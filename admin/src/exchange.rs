@@ -13,6 +13,7 @@ use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, web};
 use didfarm_runtime::account::AccountHandle;
 use didfarm_runtime::health::Readiness;
 
+use crate::body::BodyBounds;
 use crate::front::Front;
 use crate::metrics::Route;
 use crate::problem::Problem;
@@ -54,6 +55,11 @@ impl Exchange {
         &self.front
     }
 
+    /// The request's head.
+    pub(crate) fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
     /// State that only some routes need.
     pub(crate) fn state<T: 'static>(&self) -> &T {
         self.request
@@ -80,8 +86,22 @@ impl Exchange {
     /// `unsupported_media_type`, `payload_too_large`, `request_timeout`, `body_incomplete`.
     pub(crate) async fn json(&mut self) -> Result<Bytes, Problem> {
         body::check_media_type(self.request.headers())?;
+        let bounds = self.front.bounds;
+        self.take(bounds).await
+    }
+
+    /// The request's body byte for byte, of whatever media type, within these bounds.
+    ///
+    /// # Errors
+    /// `unsupported_encoding`, `payload_too_large`, `request_timeout`, `body_incomplete`.
+    pub(crate) async fn raw(&mut self, bounds: BodyBounds) -> Result<Bytes, Problem> {
+        body::check_not_encoded(self.request.headers())?;
+        self.take(bounds).await
+    }
+
+    async fn take(&mut self, bounds: BodyBounds) -> Result<Bytes, Problem> {
         let declared_bytes = body::declared_bytes(self.request.headers());
-        let read = body::read(&mut self.payload, declared_bytes, self.front.bounds).await;
+        let read = body::read(&mut self.payload, declared_bytes, bounds).await;
         self.read = read.is_ok();
         read
     }

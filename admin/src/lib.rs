@@ -7,12 +7,16 @@
 mod api;
 mod auth;
 mod body;
+mod callbacks;
+mod capture;
 mod carriers;
 mod cursor;
 mod exchange;
 mod fields;
 mod front;
 mod json;
+#[cfg(test)]
+mod kit;
 mod limit;
 mod metrics;
 mod ops;
@@ -22,5 +26,12 @@ mod query;
 mod request_id;
 mod server;
 
+pub use callbacks::meters::{CALLBACK_ELEMENTS_TOTAL, CALLBACKS_TOTAL};
+pub use capture::meters::{
+    CAPTURE_DROPPED_TOTAL, CAPTURE_QUEUE_BYTES, CAPTURE_QUEUE_OLDEST_SECONDS, CAPTURE_RUNNING,
+};
 pub use metrics::{REQUEST_SECONDS, REQUESTS_TOTAL};
 pub use server::{api_server, ops_server};
+
+#[cfg(test)]
+mod tests;

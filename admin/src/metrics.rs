@@ -46,6 +46,8 @@ routes! {
     PortalNumbers = "portal_numbers",
     /// `POST /carriers/simulator/inbound`
     SimulatorInbound = "simulator_inbound",
+    /// `POST` and `GET /carriers/{carrier}` and whatever is behind it
+    Callback = "callback",
     /// `GET /metrics`
     Metrics = "metrics",
     /// `GET /healthz` and `GET /readyz`

@@ -2,8 +2,11 @@
 //! who has the token.
 
 mod accounts;
+mod carriers;
 mod health;
+mod messages;
 mod numbers;
+mod receipts;
 
 use std::sync::Arc;
 
@@ -14,6 +17,11 @@ use crate::auth;
 use crate::exchange::{Exchange, resource, serve};
 use crate::metrics::Route;
 use crate::problem::{Asked, Problem};
+
+/// Rows of a list unless the request says otherwise.
+const ROWS_DEFAULT: usize = 100;
+/// The most rows of a list; what is behind them shows once these are settled.
+const ROWS_MAX: usize = 1_000;
 
 /// What only the operators' routes need.
 pub(crate) struct Ops {
@@ -72,7 +80,35 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(
             resource("/ops/quarantine", "GET")
                 .route(web::get().to(serve(Route::Operate, numbers::quarantine))),
+        )
+        .service(
+            resource("/ops/carriers", "GET")
+                .route(web::get().to(serve(Route::Operate, carriers::list))),
+        )
+        .service(
+            resource("/ops/messages/in-doubt", "GET")
+                .route(web::get().to(serve(Route::Operate, messages::in_doubt))),
+        )
+        .service(
+            resource("/ops/messages/{id}/resolve", "POST")
+                .route(web::post().to(serve(Route::Operate, messages::resolve))),
+        )
+        .service(
+            resource("/ops/receipts/parked", "GET")
+                .route(web::get().to(serve(Route::Operate, receipts::parked))),
+        )
+        .service(
+            resource("/ops/receipts/aged-out", "GET")
+                .route(web::get().to(serve(Route::Operate, receipts::aged_out))),
         );
+}
+
+/// Takes the parameters of a list that has `limit` and no other.
+fn take_rows(exchange: &Exchange) -> Result<usize, Problem> {
+    let mut query = exchange.query()?;
+    let rows = query.take_rows("limit", ROWS_DEFAULT, ROWS_MAX)?;
+    query.finish()?;
+    Ok(rows)
 }
 
 /// Lets only operators in.

@@ -1,5 +1,6 @@
 //! The shapes of public JSON in answers, and how they become a response.
 
+pub(crate) mod held;
 pub(crate) mod operators;
 pub(crate) mod portal;
 pub(crate) mod v1;

@@ -12,8 +12,10 @@
 //! | `unknown_parameter` | 400 | `errors` |
 //! | `invalid_cursor` | 400 | `errors` |
 //! | `body_incomplete` | 400 | |
+//! | `callback_unreadable` | 400 | |
 //! | `unauthorized` | 401 | `WWW-Authenticate` |
 //! | `insufficient_balance` | 402 | `needed`, `available` |
+//! | `signature_invalid` | 403 | |
 //! | `not_found` | 404 | |
 //! | `number_unknown` | 404 | `errors` |
 //! | `method_not_allowed` | 405 | `Allow` |
@@ -24,12 +26,16 @@
 //! | `window_closed` | 409 | `errors`, `expired_at` |
 //! | `number_taken` | 409 | `errors` |
 //! | `too_many_keys` | 409 | |
+//! | `not_in_doubt` | 409 | |
 //! | `payload_too_large` | 413 | |
 //! | `unsupported_media_type` | 415 | |
+//! | `unsupported_encoding` | 415 | |
 //! | `invalid_number` | 422 | `errors` |
 //! | `body_empty` | 422 | `errors` |
 //! | `body_too_long` | 422 | `errors` |
 //! | `sender_not_single` | 422 | `errors` |
+//! | `no_route` | 422 | |
+//! | `channel_unfit` | 422 | `errors` |
 //! | `amount_invalid` | 422 | `errors` |
 //! | `name_invalid` | 422 | `errors` |
 //! | `limit_invalid` | 422 | `errors` |
@@ -51,6 +57,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use didfarm_carriers::callback::{NotGenuine, Unreadable};
 use didfarm_core::account::RateLimit;
 use didfarm_core::e164::E164Error;
 use serde::Serialize;
@@ -183,6 +190,29 @@ impl Problem {
     pub(crate) fn unsupported_media_type() -> Problem {
         let detail = "send the header Content-Type: application/json, and JSON in UTF-8";
         Problem::new(Code::UnsupportedMediaType, detail)
+    }
+
+    /// `unsupported_encoding`.
+    pub(crate) fn unsupported_encoding() -> Problem {
+        let detail = "send the body as it is, without a Content-Encoding";
+        Problem::new(Code::UnsupportedEncoding, detail)
+    }
+
+    /// `signature_invalid`; what the request holds is not looked at.
+    pub(crate) fn signature_invalid(error: NotGenuine) -> Problem {
+        Problem::new(Code::SignatureInvalid, error.to_string())
+    }
+
+    /// `callback_unreadable`.
+    pub(crate) fn callback_unreadable(error: &Unreadable) -> Problem {
+        Problem::new(Code::CallbackUnreadable, error.to_string())
+    }
+
+    /// `overloaded` for a callback, which the carrier is to bring again after this time.
+    pub(crate) fn callback_later(wait: Duration) -> Problem {
+        let detail = "callbacks cannot be taken at the moment; bring this one again";
+        Problem::new(Code::Overloaded, detail)
+            .with_header(header::RETRY_AFTER, engine::retry_after(wait))
     }
 
     /// `request_timeout`.

@@ -95,15 +95,9 @@ impl Query {
     /// # Errors
     /// `validation_failed`.
     pub(crate) fn take_limit(&mut self, names: &[&str], default: usize) -> Result<usize, Problem> {
-        let expected = format!("a whole number from 1 to {PAGE_ROWS_MAX}");
-        let read = |text: &str| {
-            text.parse()
-                .ok()
-                .filter(|rows| (1..=PAGE_ROWS_MAX).contains(rows))
-        };
         let mut limit = None;
         for name in names {
-            if let Some(rows) = self.take_as(name, &expected, read)? {
+            if let Some(rows) = self.take_count(name, PAGE_ROWS_MAX)? {
                 if limit.is_some() {
                     return Err(Problem::invalid(
                         name,
@@ -114,6 +108,26 @@ impl Query {
             }
         }
         Ok(limit.unwrap_or(default))
+    }
+
+    /// Takes the number of rows of a list that has no pages.
+    ///
+    /// # Errors
+    /// `validation_failed`.
+    pub(crate) fn take_rows(
+        &mut self,
+        name: &str,
+        default: usize,
+        max: usize,
+    ) -> Result<usize, Problem> {
+        Ok(self.take_count(name, max)?.unwrap_or(default))
+    }
+
+    fn take_count(&mut self, name: &str, max: usize) -> Result<Option<usize>, Problem> {
+        let expected = format!("a whole number from 1 to {max}");
+        self.take_as(name, &expected, |text| {
+            text.parse().ok().filter(|rows| (1..=max).contains(rows))
+        })
     }
 
     /// Refuses what nobody has taken.
@@ -261,6 +275,17 @@ mod tests {
                 rows,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_list_without_pages_has_a_bound_of_its_own() {
+        let rows = |text| query(text).take_rows("limit", 100, 1_000);
+        assert_eq!(rows("").unwrap(), 100);
+        assert_eq!(rows("limit=1000").unwrap(), 1_000);
+        for text in ["limit=0", "limit=1001", "limit=-1", "limit=ten"] {
+            let problem = rows(text).unwrap_err();
+            assert_eq!(problem.code(), Code::ValidationFailed, "{text}");
         }
     }
 

@@ -14,7 +14,10 @@ use didfarm_core::e164::{self, Validation};
 use didfarm_runtime::EngineHandle;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::api::SendBounds;
 use crate::body::BodyBounds;
+use crate::callbacks::{self, Callbacks};
+use crate::capture::{self, Capture};
 use crate::front::Front;
 use crate::ops::Ops;
 use crate::{api, carriers, exchange, metrics, ops};
@@ -36,13 +39,15 @@ const OPS_BODY_BYTES_MAX: usize = 16 * 1024;
 /// signals. Metrics go to the recorder that is installed at the time of this call, so install it first.
 ///
 /// # Errors
-/// The listener cannot be used.
+/// The listener cannot be used, or the system gives no thread for the capture.
 pub fn api_server(
     engine: EngineHandle,
     settings: &Settings,
     listener: TcpListener,
 ) -> io::Result<Server> {
     metrics::describe();
+    callbacks::meters::describe();
+    capture::meters::describe();
     e164::warm_up();
     let http = &settings.http;
     let workers = http.worker_count();
@@ -50,13 +55,24 @@ pub fn api_server(
         bytes_max: http.body_bytes_max,
         timeout: http.body_timeout(),
     };
+    let callback_bounds = BodyBounds {
+        bytes_max: settings.callbacks.body_bytes_max,
+        ..bounds
+    };
     let validation = validation(settings.numbers.validation);
+    let send_bounds = SendBounds::new(settings.delivery.validity_max());
+    let capture = Capture::start(settings)?;
     let server = HttpServer::new(move || {
         let front = Front::new(engine.clone(), validation, bounds);
+        let faces = engine.carriers().into_iter().map(|(face, _)| face);
+        let callbacks = Callbacks::new(faces, callback_bounds, capture.clone());
         App::new()
             .app_data(Rc::new(front))
+            .app_data(Rc::new(callbacks))
+            .app_data(send_bounds)
             .configure(api::routes)
             .configure(carriers::routes)
+            .configure(callbacks::routes)
             .default_service(web::to(exchange::not_found()))
     });
     server

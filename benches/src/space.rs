@@ -144,14 +144,19 @@ fn reopen(args: &SpaceArgs, dir: &Path) -> Result<Duration> {
 fn check(args: &SpaceArgs, store: &Store) -> Result<()> {
     let counts = store.records.meta()?.counts;
     let accounts = u64::from(ACCOUNTS);
+    let conversations = args.messages.min(traffic::pairs(args.peers));
     let expected = Counts {
         accounts,
         numbers: accounts,
-        conversations: args.messages.min(traffic::pairs(args.peers)),
+        conversations,
+        pairs: conversations,
         extents: 0,
         messages: args.messages,
         in_flight: 0,
         parked: 0,
+        owners: 0,
+        inbound: 0,
+        parts: 0,
         // A charge for each message and a top-up for each account.
         ledger: args.messages + accounts,
     };

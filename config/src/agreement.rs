@@ -1,4 +1,8 @@
-//! What settings owe each other: the rules that no single value can break.
+//! What settings owe each other, and the files that they name: what no single value can break.
+
+mod carriers;
+mod routes;
+mod secrets;
 
 use std::collections::HashMap;
 
@@ -7,17 +11,21 @@ use crate::problem::Problem;
 use crate::sections::AccountSettings;
 use crate::settings::Settings;
 
-/// Returns the problems between settings whose values are each allowed.
+/// Reads the secrets that stand in files of their own, and returns the problems between settings
+/// whose values are each allowed.
 ///
 /// A rule is skipped where one of its values was refused already: what stands in its place is a
 /// default that nobody chose.
-pub(crate) fn check_agreement(settings: &Settings, layers: &Layers) -> Vec<Problem> {
+pub(crate) fn check_agreement(settings: &mut Settings, layers: &Layers) -> Vec<Problem> {
     let mut agreement = Agreement {
         layers,
         found: Vec::new(),
     };
+    agreement.secrets(&mut settings.carriers);
     agreement.addresses(settings);
-    agreement.journal(settings);
+    agreement.bounds(settings);
+    agreement.carriers(settings);
+    agreement.routes(settings);
     agreement.accounts(&settings.accounts);
     agreement.found
 }
@@ -39,15 +47,27 @@ impl Agreement<'_> {
         }
     }
 
-    fn journal(&mut self, settings: &Settings) {
-        let store = &settings.store;
-        if store.group_bytes_max > store.segment_bytes {
-            let (group, segment) = (store.group_bytes_max, store.segment_bytes);
-            self.report(
-                "store.group_bytes_max",
-                "store.segment_bytes",
-                format!("must not be above store.segment_bytes, {group} is above {segment}"),
-            );
+    fn bounds(&mut self, settings: &Settings) {
+        let (store, delivery) = (&settings.store, &settings.delivery);
+        let circuit = &settings.circuit;
+        self.not_above(
+            ("store.group_bytes_max", store.group_bytes_max),
+            ("store.segment_bytes", store.segment_bytes),
+        );
+        self.not_above(
+            ("delivery.validity_ms", delivery.validity_ms),
+            ("delivery.validity_max_ms", delivery.validity_max_ms),
+        );
+        self.not_above(
+            ("circuit.open_ms", circuit.open_ms),
+            ("circuit.open_ms_max", circuit.open_ms_max),
+        );
+    }
+
+    fn not_above(&mut self, (path, value): (&str, u64), (bound_path, bound): (&str, u64)) {
+        if value > bound {
+            let sentence = format!("must not be above {bound_path}, {value} is above {bound}");
+            self.report(path, bound_path, sentence);
         }
     }
 

@@ -1,18 +1,16 @@
-//! What a value may be: whether a value is allowed, and the sentence that says so.
+//! What a value may be, and whether a text is one.
 
+mod form;
+mod sentence;
+
+pub(crate) use form::SIMULATOR;
+
+use crate::address::{is_base_url, is_host, is_host_and_port};
 use crate::filter::is_filter;
 use crate::schema::Rule;
 
-/// The fewest characters of an API key that are not to be guessed.
-const API_KEY_CHARS_MIN: usize = 20;
-/// The most characters of an API key.
-const API_KEY_CHARS_MAX: usize = 200;
 /// The most characters of a path or a filter.
 pub(crate) const TEXT_CHARS_MAX: usize = 4_096;
-/// The fewest digits of a number that a country hands out today.
-const E164_DIGITS_MIN: usize = 7;
-/// The most digits, ITU-T E.164, clause 6.
-const E164_DIGITS_MAX: usize = 15;
 
 /// What a value may be.
 #[derive(Debug)]
@@ -29,22 +27,51 @@ pub(crate) enum Allowed {
     Share,
     /// `true` or `false`.
     YesOrNo,
-    /// Any text without control characters, 1 to this many of them.
-    Text { chars_max: usize },
+    /// Any text without control characters, of so many of them.
+    Text { chars_min: usize, chars_max: usize },
+    /// Visible ASCII characters without spaces, so many of them.
+    Ascii { chars_min: usize, chars_max: usize },
+    /// What may stand in a path: letters, digits, `_` and `-`, so many of them.
+    Word { chars_min: usize, chars_max: usize },
     /// An IP address with a port.
     Address,
+    /// A host, by name or IP address, with a port.
+    HostPort,
+    /// A host, by name or IP address, or nothing.
+    HostOrNothing,
+    /// The base address of an HTTP service, or nothing where that is allowed.
+    BaseUrl { or_nothing: bool },
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A log filter directive string.
     Filter,
     /// A number in E.164 form.
     E164,
+    /// What numbers in E.164 form begin with, or nothing.
+    Prefix,
     /// An API key in plain text.
     ApiKey,
+    /// A secret that someone else chose, in plain text, of at most so many characters.
+    Secret { chars_max: usize },
+    /// An Ed25519 public key in base64.
+    PublicKey,
+    /// The name of a carrier; `simulator` names one only where carriers are referred to.
+    Carrier { simulator: bool },
+    /// A version of the Graph API.
+    GraphVersion,
     /// A table of these keys.
     Section(&'static [Rule]),
-    /// A list of tables of these keys.
-    List(&'static [Rule]),
+    /// A list of so many tables of these keys.
+    List {
+        rules: &'static [Rule],
+        entries_min: usize,
+        entries_max: usize,
+    },
+    /// A list of texts, each of which is allowed by itself.
+    Texts {
+        each: &'static Allowed,
+        entries_max: usize,
+    },
 }
 
 impl Allowed {
@@ -53,89 +80,74 @@ impl Allowed {
     /// A data directory named `2026` or a key of digits only is a text, whatever it looks like.
     pub(crate) fn is_text(&self) -> bool {
         match self {
+            Self::Whole { .. }
+            | Self::Share
+            | Self::YesOrNo
+            | Self::Section(_)
+            | Self::List { .. }
+            | Self::Texts { .. } => false,
             Self::Text { .. }
+            | Self::Ascii { .. }
+            | Self::Word { .. }
             | Self::Address
+            | Self::HostPort
+            | Self::HostOrNothing
+            | Self::BaseUrl { .. }
             | Self::OneOf(_)
             | Self::Filter
             | Self::E164
-            | Self::ApiKey => true,
-            Self::Whole { .. } | Self::Share | Self::YesOrNo | Self::Section(_) | Self::List(_) => {
-                false
-            }
+            | Self::Prefix
+            | Self::ApiKey
+            | Self::Secret { .. }
+            | Self::PublicKey
+            | Self::Carrier { .. }
+            | Self::GraphVersion => true,
         }
     }
 
-    /// Tells whether a refused value may be shown: not a secret, and not a phone number.
+    /// Tells whether a refused value may be shown: not a secret, nor what a secret may have been
+    /// put in place of, and not a phone number.
     pub(crate) fn may_be_shown(&self) -> bool {
-        !matches!(self, Self::ApiKey | Self::E164)
+        !matches!(
+            self,
+            Self::ApiKey | Self::Secret { .. } | Self::PublicKey | Self::E164 | Self::Prefix
+        )
     }
 
     /// Tells whether a text is allowed here.
     pub(crate) fn admits_text(&self, text: &str) -> bool {
         match self {
-            Self::Text { chars_max } => is_plain(text, *chars_max),
+            Self::Text {
+                chars_min,
+                chars_max,
+            } => form::is_plain(text, *chars_min, *chars_max),
+            Self::Ascii {
+                chars_min,
+                chars_max,
+            } => form::is_visible(text, *chars_min, *chars_max),
+            Self::Word {
+                chars_min,
+                chars_max,
+            } => form::is_word(text, *chars_min, *chars_max),
             Self::Address => text.parse::<std::net::SocketAddr>().is_ok(),
+            Self::HostPort => is_host_and_port(text),
+            Self::HostOrNothing => text.is_empty() || is_host(text),
+            Self::BaseUrl { or_nothing } => (*or_nothing && text.is_empty()) || is_base_url(text),
             Self::OneOf(words) => words.contains(&text),
-            Self::Filter => is_plain(text, TEXT_CHARS_MAX) && is_filter(text),
-            Self::E164 => is_e164(text),
-            Self::ApiKey => {
-                (API_KEY_CHARS_MIN..=API_KEY_CHARS_MAX).contains(&text.len())
-                    && text.bytes().all(|byte| byte.is_ascii_graphic())
-            }
-            Self::Whole { .. } | Self::Share | Self::YesOrNo | Self::Section(_) | Self::List(_) => {
-                false
-            }
+            Self::Filter => form::is_plain(text, 1, TEXT_CHARS_MAX) && is_filter(text),
+            Self::E164 => form::is_e164(text),
+            Self::Prefix => text.is_empty() || form::is_prefix(text),
+            Self::ApiKey => form::is_api_key(text),
+            Self::Secret { chars_max } => form::is_secret(text, *chars_max),
+            Self::PublicKey => form::is_public_key(text),
+            Self::Carrier { simulator } => form::is_carrier(text, *simulator),
+            Self::GraphVersion => form::is_graph_version(text),
+            Self::Whole { .. }
+            | Self::Share
+            | Self::YesOrNo
+            | Self::Section(_)
+            | Self::List { .. }
+            | Self::Texts { .. } => false,
         }
     }
-
-    /// Says what is allowed, to follow "must be".
-    pub(crate) fn sentence(&self) -> String {
-        match self {
-            Self::Whole {
-                min,
-                max,
-                unit,
-                zero,
-            } => {
-                let zero = zero.map_or(String::new(), |zero| format!(" (0: {zero})"));
-                let unit = match *unit {
-                    "" => String::new(),
-                    unit => format!(" of {unit}"),
-                };
-                format!("a whole number{unit} from {min} to {max}{zero}")
-            }
-            Self::Share => "a share, a number from 0 to 1".to_owned(),
-            Self::YesOrNo => "true or false".to_owned(),
-            Self::Text { chars_max } => {
-                format!("a text of 1 to {chars_max} characters without control characters")
-            }
-            Self::Address => "an IP address with a port such as \"127.0.0.1:8080\"".to_owned(),
-            Self::OneOf(words) => format!("one of \"{}\"", words.join("\", \"")),
-            Self::Filter => {
-                "a log filter such as \"info\" or \"info,didfarm_store=debug\"".to_owned()
-            }
-            Self::E164 => format!(
-                "an E.164 number, \"+\" and {E164_DIGITS_MIN} to {E164_DIGITS_MAX} digits, the first not 0"
-            ),
-            Self::ApiKey => format!(
-                "a key of {API_KEY_CHARS_MIN} to {API_KEY_CHARS_MAX} visible ASCII characters without spaces"
-            ),
-            Self::Section(_) => "a table".to_owned(),
-            Self::List(_) => "a list of tables".to_owned(),
-        }
-    }
-}
-
-/// A replacement character stands where bytes were no UTF-8: such a text is not what was meant.
-fn is_plain(text: &str, chars_max: usize) -> bool {
-    let plain = |c: char| !c.is_control() && c != char::REPLACEMENT_CHARACTER;
-    (1..=chars_max).contains(&text.chars().count()) && text.chars().all(plain)
-}
-
-fn is_e164(text: &str) -> bool {
-    text.strip_prefix('+').is_some_and(|digits| {
-        (E164_DIGITS_MIN..=E164_DIGITS_MAX).contains(&digits.len())
-            && !digits.starts_with('0')
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
-    })
 }

@@ -1,10 +1,12 @@
 //! One layer held against the table of what is allowed: problems are named, the rest is kept.
 
+use std::ops::RangeInclusive;
+
 use toml::{Table, Value};
 
 use crate::allowed::Allowed;
 use crate::problem::{Origin, Problem};
-use crate::schema::{ROOT, Rule};
+use crate::schema::{Presence, ROOT, Rule};
 
 /// The most characters of a refused value that are shown.
 const SHOWN_CHARS_MAX: usize = 60;
@@ -21,6 +23,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn table(&mut self, path: &str, rules: &[Rule], table: Table) -> Table {
+        self.presence(path, rules, &table);
         let mut kept = Table::new();
         for (key, value) in table {
             let inner = join(path, &key);
@@ -42,8 +45,21 @@ impl Check<'_> {
             (Allowed::Section(rules), Value::Table(table)) => {
                 Some(Value::Table(self.table(path, rules, table)))
             }
-            (Allowed::List(rules), Value::Array(entries)) => {
+            (
+                Allowed::List {
+                    rules,
+                    entries_min,
+                    entries_max,
+                },
+                Value::Array(entries),
+            ) => {
+                let bounds = *entries_min..=*entries_max;
+                self.length(path, allowed, bounds, entries.len());
                 Some(Value::Array(self.list(path, rules, entries)))
+            }
+            (Allowed::Texts { each, entries_max }, Value::Array(entries)) => {
+                self.length(path, allowed, 0..=*entries_max, entries.len());
+                Some(Value::Array(self.texts(path, each, entries)))
             }
             (_, value) if admits(allowed, &value) => Some(value),
             (_, value) => {
@@ -60,10 +76,7 @@ impl Check<'_> {
         for (index, entry) in entries.into_iter().enumerate() {
             let path = format!("{path}[{index}]");
             let table = match entry {
-                Value::Table(table) => {
-                    self.missing(&path, rules, &table);
-                    self.table(&path, rules, table)
-                }
+                Value::Table(table) => self.table(&path, rules, table),
                 other => {
                     self.report(&path, format!("must be a table, not {}", shape(&other)));
                     Table::new()
@@ -74,11 +87,56 @@ impl Check<'_> {
         kept
     }
 
-    fn missing(&mut self, path: &str, rules: &[Rule], table: &Table) {
+    /// Keeps the place of a refused entry with an empty text, so that the others keep theirs.
+    fn texts(&mut self, path: &str, each: &Allowed, entries: Vec<Value>) -> Vec<Value> {
+        let mut kept = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.into_iter().enumerate() {
+            let entry = self.value(&format!("{path}[{index}]"), each, entry);
+            kept.push(entry.unwrap_or_else(|| Value::String(String::new())));
+        }
+        kept
+    }
+
+    fn length(&mut self, path: &str, allowed: &Allowed, bounds: RangeInclusive<usize>, len: usize) {
+        if !bounds.contains(&len) {
+            let sentence = format!("must be {}, not of {len}", allowed.sentence());
+            self.report(path, sentence);
+        }
+    }
+
+    fn presence(&mut self, path: &str, rules: &[Rule], table: &Table) {
         for rule in rules {
-            if rule.required && !table.contains_key(rule.key) {
-                let sentence = format!("is missing; it must be {}", rule.allowed.sentence());
-                self.report(&join(path, rule.key), sentence);
+            match rule.presence {
+                Presence::Optional => {}
+                Presence::Required if table.contains_key(rule.key) => {}
+                Presence::Required => {
+                    let sentence = format!("is missing; it must be {}", rule.allowed.sentence());
+                    self.report(&join(path, rule.key), sentence);
+                }
+                // A group of keys is looked at once, where its first one stands.
+                Presence::OneOf(keys) if keys.first() == Some(&rule.key) => {
+                    self.alternatives(path, keys, true, table);
+                }
+                Presence::AtMostOneOf(keys) if keys.first() == Some(&rule.key) => {
+                    self.alternatives(path, keys, false, table);
+                }
+                Presence::OneOf(_) | Presence::AtMostOneOf(_) => {}
+            }
+        }
+    }
+
+    fn alternatives(&mut self, path: &str, keys: &[&str], needed: bool, table: &Table) {
+        let mut there = keys.iter().filter(|key| table.contains_key(**key));
+        let how_many = if needed { "exactly" } else { "at most" };
+        let rule = format!("there must be {how_many} one of {}", keys.join(", "));
+        match there.next() {
+            None if needed => self.report(&join(path, keys[0]), format!("is missing; {rule}")),
+            None => {}
+            Some(first) => {
+                for other in there {
+                    let sentence = format!("must not stand beside {first}; {rule}");
+                    self.report(&join(path, other), sentence);
+                }
             }
         }
     }
@@ -122,7 +180,13 @@ fn found(allowed: &Allowed, value: &Value) -> String {
     let shown = match value {
         _ if !allowed.may_be_shown() => return String::new(),
         Value::Table(_) | Value::Array(_) => shape(value).to_owned(),
-        _ if matches!(allowed, Allowed::Section(_) | Allowed::List(_)) => shape(value).to_owned(),
+        _ if matches!(
+            allowed,
+            Allowed::Section(_) | Allowed::List { .. } | Allowed::Texts { .. }
+        ) =>
+        {
+            shape(value).to_owned()
+        }
         Value::String(text) if text.chars().count() > SHOWN_CHARS_MAX => {
             let start: String = text.chars().take(SHOWN_CHARS_MAX).collect();
             format!("{start:?} and so on")

@@ -4,19 +4,23 @@
 //!
 //! 1. the defaults, which are also written out line by line in `config/didfarm.toml`;
 //! 2. a TOML file, when one is given;
-//! 3. environment variables, `DIDFARM__SECTION__KEY=value`;
+//! 3. environment variables, `DIDFARM__SECTION__KEY=value`; a list is set as a whole, such as
+//!    `DIDFARM__ROUTES='[{ targets = [{ carrier = "simulator" }] }]'`, never an entry of it;
 //! 4. flags of the command line.
 //!
 //! Every layer is checked on its own against one table of what is allowed (`schema`), so that a
 //! mistake is reported with the place that it came from, all mistakes at once, and also when a
-//! later layer would have hidden it. Nothing here reads a clock, opens a socket or starts a thread.
+//! later layer would have hidden it. Of files only the settings themselves and the secrets that they
+//! name are read; nothing here reads a clock, opens a socket or starts a thread.
 
+mod address;
 mod agreement;
 mod allowed;
 mod check;
 mod filter;
 mod layers;
 mod problem;
+mod routing;
 mod schema;
 mod secret;
 mod sections;
@@ -24,10 +28,14 @@ mod settings;
 
 pub use layers::{ENVIRONMENT_PREFIX, FILE_BYTES_MAX, Overrides, process_environment};
 pub use problem::{Origin, Problem, SettingsErrors};
+pub use routing::SIMULATOR;
 pub use secret::Secret;
 pub use sections::{
-    AccountSettings, EngineSettings, HostedNumber, HttpSettings, LimitSettings, LogFormat,
-    LogSettings, NumberSettings, NumberValidation, OpsSettings, PriceSettings, SimulatorSettings,
-    StoreSettings,
+    AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings, CircuitSettings,
+    DeliverySettings, EngineSettings, HostedNumber, HttpSettings, LimitSettings, LogFormat,
+    LogSettings, NumberSettings, NumberValidation, OpsSettings, PriceSettings, ProtocolSettings,
+    RouteChannel, RouteSettings, SimulatorSettings, SmppBind, SmppCoding, SmppConcatenation,
+    SmppIds, SmppSettings, StoreSettings, TargetSettings, TelnyxSettings, TwilioSettings,
+    WhatsAppNumber, WhatsAppSettings,
 };
 pub use settings::Settings;

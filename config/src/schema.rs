@@ -3,7 +3,17 @@
 //! The structs in `sections` say what a setting is for; this table says what it may be. A test
 //! holds the two against each other, so that neither can gain a key without the other.
 
+pub(crate) mod carriers;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use rule::{Presence, Rule};
+
 use crate::allowed::{Allowed, TEXT_CHARS_MAX};
+use rule::{
+    bytes, list, milliseconds, required, rule, text, text_or_nothing, whole, whole_or_zero,
+};
 
 const KIB: i64 = 1024;
 const MIB: i64 = 1024 * KIB;
@@ -23,75 +33,16 @@ const THREADS_MAX: i64 = 1_024;
 const RATE_PER_SECOND_MAX: i64 = 1_000_000;
 /// The most entries of any bounded memory, so that a typing error does not promise all of it.
 const ENTRIES_MAX: i64 = 1_000_000_000;
+/// The most messages handed to a carrier and not answered yet.
+const WINDOW_MAX: i64 = 1_048_576;
 /// The most commands or callbacks in flight.
 const IN_FLIGHT_MAX: i64 = 16_777_216;
 /// A billion euro: sums of that size still leave room to add up.
 const MICROS_MAX: i64 = 1_000_000_000_000_000;
 /// The most characters of a name.
 const NAME_CHARS_MAX: usize = 200;
-/// One setting and what it may be.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    pub(crate) key: &'static str,
-    pub(crate) allowed: Allowed,
-    /// Whether it has no default, which only entries of lists may say.
-    pub(crate) required: bool,
-}
-
-const fn rule(key: &'static str, allowed: Allowed) -> Rule {
-    Rule {
-        key,
-        allowed,
-        required: false,
-    }
-}
-
-const fn required(key: &'static str, allowed: Allowed) -> Rule {
-    Rule {
-        key,
-        allowed,
-        required: true,
-    }
-}
-
-const fn whole(key: &'static str, unit: &'static str, min: i64, max: i64) -> Rule {
-    let zero = None;
-    rule(
-        key,
-        Allowed::Whole {
-            min,
-            max,
-            unit,
-            zero,
-        },
-    )
-}
-
-const fn whole_or_zero(
-    key: &'static str,
-    unit: &'static str,
-    max: i64,
-    zero: &'static str,
-) -> Rule {
-    let (min, zero) = (0, Some(zero));
-    rule(
-        key,
-        Allowed::Whole {
-            min,
-            max,
-            unit,
-            zero,
-        },
-    )
-}
-
-const fn milliseconds(key: &'static str, min: i64, max: i64) -> Rule {
-    whole(key, "milliseconds", min, max)
-}
-
-const fn bytes(key: &'static str, min: i64, max: i64) -> Rule {
-    whole(key, "bytes", min, max)
-}
+/// The most accounts, or numbers of one: more do not fit into a settings file.
+const ACCOUNTS_MAX: usize = 1_000_000;
 
 const fn micros(key: &'static str) -> Rule {
     whole(key, "millionths of a euro", 0, MICROS_MAX)
@@ -103,12 +54,7 @@ const fn entries(key: &'static str, unit: &'static str, min: i64) -> Rule {
 
 /// Every setting.
 pub(crate) const ROOT: &[Rule] = &[
-    rule(
-        "data_dir",
-        Allowed::Text {
-            chars_max: TEXT_CHARS_MAX,
-        },
-    ),
+    rule("data_dir", text(TEXT_CHARS_MAX)),
     rule("http", Allowed::Section(HTTP)),
     rule("ops", Allowed::Section(OPS)),
     rule("log", Allowed::Section(LOG)),
@@ -117,8 +63,14 @@ pub(crate) const ROOT: &[Rule] = &[
     rule("price", Allowed::Section(PRICE)),
     rule("store", Allowed::Section(STORE)),
     rule("engine", Allowed::Section(ENGINE)),
+    rule("delivery", Allowed::Section(DELIVERY)),
+    rule("circuit", Allowed::Section(CIRCUIT)),
+    rule("callbacks", Allowed::Section(CALLBACKS)),
+    rule("capture", Allowed::Section(CAPTURE)),
     rule("simulator", Allowed::Section(SIMULATOR)),
-    rule("accounts", Allowed::List(ACCOUNTS)),
+    rule("carriers", carriers::CARRIERS),
+    rule("routes", carriers::ROUTES),
+    rule("accounts", list(ACCOUNTS, 0, ACCOUNTS_MAX)),
 ];
 
 const HTTP: &[Rule] = &[
@@ -190,15 +142,44 @@ const ENGINE: &[Rule] = &[
         "the first death is final",
     ),
     milliseconds("restart_window_ms", 10, DAY_MS),
-    whole("submit_window", "messages", 1, 1_048_576),
     entries("recent_finished_max", "messages", 0),
     entries("parked_receipts_max", "receipts", 1),
+    milliseconds("retry_ms", 1, HOUR_MS),
+];
+
+const DELIVERY: &[Rule] = &[
+    milliseconds("queued_alarm_ms", 1, DAY_MS),
+    milliseconds("validity_ms", 1, MONTH_MS),
+    milliseconds("validity_max_ms", 1, MONTH_MS),
+    milliseconds("in_doubt_deadline_ms", 1, MONTH_MS),
     milliseconds("parked_receipt_age_max_ms", 1, MONTH_MS),
+    milliseconds("parked_receipt_age_max_whatsapp_ms", 1, MONTH_MS),
     milliseconds("receipt_deadline_ms", 1, MONTH_MS),
-    milliseconds("throttle_retry_ms", 1, HOUR_MS),
+];
+
+const CIRCUIT: &[Rule] = &[
+    whole("failures_max", "failures", 1, 1_000_000),
+    milliseconds("silence_ms", 1, HOUR_MS),
+    milliseconds("open_ms", 1, HOUR_MS),
+    milliseconds("open_ms_max", 1, DAY_MS),
+    whole("probes", "messages", 1, 1_000),
+];
+
+const CALLBACKS: &[Rule] = &[
+    rule("public_base_url", Allowed::BaseUrl { or_nothing: true }),
+    bytes("body_bytes_max", KIB, 64 * MIB),
+];
+
+const CAPTURE: &[Rule] = &[
+    rule("enabled", Allowed::YesOrNo),
+    rule("dir", text_or_nothing(TEXT_CHARS_MAX)),
+    bytes("file_bytes_max", 64 * KIB, 4 * GIB),
+    whole("files_max", "files", 1, 10_000),
+    bytes("queue_bytes_max", 64 * KIB, GIB),
 ];
 
 const SIMULATOR: &[Rule] = &[
+    whole("window", "messages", 1, WINDOW_MAX),
     milliseconds("submit_delay_ms", 0, DAY_MS),
     milliseconds("receipt_delay_ms", 0, DAY_MS),
     milliseconds("receipt_jitter_ms", 0, DAY_MS),
@@ -216,12 +197,7 @@ const SIMULATOR: &[Rule] = &[
 ];
 
 const ACCOUNTS: &[Rule] = &[
-    required(
-        "name",
-        Allowed::Text {
-            chars_max: NAME_CHARS_MAX,
-        },
-    ),
+    required("name", text(NAME_CHARS_MAX)),
     whole(
         "rate_per_second",
         "messages a second",
@@ -231,7 +207,7 @@ const ACCOUNTS: &[Rule] = &[
     whole("burst", "messages", 1, RATE_PER_SECOND_MAX),
     micros("wallet_micros"),
     rule("api_key", Allowed::ApiKey),
-    rule("numbers", Allowed::List(HOSTED_NUMBERS)),
+    rule("numbers", list(HOSTED_NUMBERS, 0, ACCOUNTS_MAX)),
 ];
 
 const HOSTED_NUMBERS: &[Rule] = &[
@@ -252,91 +228,4 @@ pub(crate) fn find(keys: &[String]) -> Option<&'static Allowed> {
     }
     let rule = rules.iter().find(|rule| rule.key == last)?;
     Some(&rule.allowed)
-}
-
-#[cfg(test)]
-mod tests {
-    use toml::{Table, Value};
-
-    use super::*;
-    use crate::sections::{AccountSettings, HostedNumber};
-    use crate::settings::Settings;
-
-    /// Settings in which every key is present, also those that may be left out.
-    fn complete() -> Table {
-        let account = AccountSettings {
-            name: "Example Ltd".to_owned(),
-            rate_per_second: Some(1),
-            burst: Some(1),
-            wallet_micros: Some(1),
-            api_key: Some(crate::Secret::new("0123456789abcdefghij")),
-            numbers: vec![HostedNumber::default()],
-        };
-        let accounts = vec![account];
-        let settings = Settings {
-            accounts,
-            ..Settings::default()
-        };
-        Table::try_from(settings).unwrap()
-    }
-
-    /// Calls `visit` with every leaf rule and its path, descending the first entry of lists.
-    fn leaves(rules: &'static [Rule], path: &str, visit: &mut dyn FnMut(String, &'static Allowed)) {
-        for rule in rules {
-            let path = format!("{path}/{}", rule.key);
-            match &rule.allowed {
-                Allowed::Section(inner) => leaves(inner, &path, visit),
-                Allowed::List(inner) => leaves(inner, &format!("{path}/0"), visit),
-                leaf => visit(path, leaf),
-            }
-        }
-    }
-
-    fn at<'t>(table: &'t mut Value, path: &str) -> Option<&'t mut Value> {
-        path.split('/')
-            .skip(1)
-            .try_fold(table, |value, key| match key.parse::<usize>() {
-                Ok(index) => value.get_mut(index),
-                Err(_) => value.get_mut(key),
-            })
-    }
-
-    fn count_leaves(value: &Value) -> usize {
-        match value {
-            Value::Table(table) => table.values().map(count_leaves).sum(),
-            Value::Array(entries) => entries.iter().map(count_leaves).sum(),
-            _ => 1,
-        }
-    }
-
-    #[test]
-    fn every_setting_has_a_rule_and_every_rule_a_setting() {
-        let mut settings = Value::Table(complete());
-        let mut rules = 0;
-        leaves(ROOT, "", &mut |path, _| {
-            rules += 1;
-            assert!(
-                at(&mut settings, &path).is_some(),
-                "{path} is in no settings"
-            );
-        });
-        assert_eq!(rules, count_leaves(&settings));
-    }
-
-    #[test]
-    fn every_bound_fits_the_type_of_its_setting() {
-        leaves(ROOT, "", &mut |path, allowed| {
-            let candidates = match allowed {
-                Allowed::Whole { min, max, .. } => vec![Value::from(*min), Value::from(*max)],
-                Allowed::OneOf(words) => words.iter().map(|word| Value::from(*word)).collect(),
-                _ => Vec::new(),
-            };
-            for candidate in candidates {
-                let mut settings = Value::Table(complete());
-                *at(&mut settings, &path).unwrap() = candidate.clone();
-                let taken = settings.try_into::<Settings>();
-                assert!(taken.is_ok(), "{path} = {candidate}: {taken:?}");
-            }
-        });
-    }
 }

@@ -9,8 +9,9 @@ use crate::agreement::check_agreement;
 use crate::layers::{Layers, Overrides};
 use crate::problem::{Problem, SettingsErrors};
 use crate::sections::{
-    AccountSettings, EngineSettings, HttpSettings, LimitSettings, LogSettings, NumberSettings,
-    OpsSettings, PriceSettings, SimulatorSettings, StoreSettings,
+    AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings, CircuitSettings,
+    DeliverySettings, EngineSettings, HttpSettings, LimitSettings, LogSettings, NumberSettings,
+    OpsSettings, PriceSettings, RouteSettings, SimulatorSettings, StoreSettings,
 };
 
 /// Every setting of the daemon.
@@ -35,8 +36,22 @@ pub struct Settings {
     pub store: StoreSettings,
     /// The actors.
     pub engine: EngineSettings,
+    /// How long messages and receipts wait for what.
+    pub delivery: DeliverySettings,
+    /// The circuit breaker that every carrier has.
+    pub circuit: CircuitSettings,
+    /// What carriers bring by HTTP.
+    pub callbacks: CallbackSettings,
+    /// The raw callbacks in rotating files.
+    pub capture: CaptureSettings,
     /// The carrier that is none.
     pub simulator: SimulatorSettings,
+    /// The other carriers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub carriers: Vec<CarrierSettings>,
+    /// Which carriers are for which messages; see [`Settings::route_table`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteSettings>,
     /// The accounts that are made at the first start, when the data directory is empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AccountSettings>,
@@ -54,7 +69,13 @@ impl Default for Settings {
             price: PriceSettings::default(),
             store: StoreSettings::default(),
             engine: EngineSettings::default(),
+            delivery: DeliverySettings::default(),
+            circuit: CircuitSettings::default(),
+            callbacks: CallbackSettings::default(),
+            capture: CaptureSettings::default(),
             simulator: SimulatorSettings::default(),
+            carriers: Vec::new(),
+            routes: Vec::new(),
             accounts: Vec::new(),
         }
     }
@@ -64,8 +85,9 @@ impl Settings {
     /// Loads the settings: defaults, then the file, then the environment, then the command line.
     ///
     /// Of `env` only the variables that start with [`crate::ENVIRONMENT_PREFIX`] are looked at;
-    /// [`crate::process_environment`] yields those of this process. Lists (`accounts`) are
-    /// replaced as a whole by a later layer, tables are merged key by key.
+    /// [`crate::process_environment`] yields those of this process. Lists (`carriers`,
+    /// `routes`, `accounts`) are replaced as a whole by a later layer, tables are merged key by key.
+    /// Secrets that stand in files of their own are read here, once.
     ///
     /// # Errors
     ///
@@ -84,8 +106,8 @@ impl Settings {
 
         let merged = Value::Table(std::mem::take(&mut layers.merged));
         match serde_path_to_error::deserialize::<_, Self>(merged) {
-            Ok(settings) => {
-                let mut problems = check_agreement(&settings, &layers);
+            Ok(mut settings) => {
+                let mut problems = check_agreement(&mut settings, &layers);
                 problems.splice(..0, layers.problems);
                 if problems.is_empty() {
                     Ok(settings)
@@ -106,9 +128,19 @@ impl Settings {
         }
     }
 
+    /// Returns `capture.dir`, with none resolved to `capture` in the data directory.
+    pub fn capture_dir(&self) -> PathBuf {
+        if self.capture.dir.as_os_str().is_empty() {
+            self.data_dir.join("capture")
+        } else {
+            self.capture.dir.clone()
+        }
+    }
+
     /// Writes the settings as TOML that can be loaded again, secrets redacted.
     ///
-    /// A redacted API key is too short to be loaded: it has to be filled in first.
+    /// No redacted secret can be loaded: it has to be filled in first. One that stands in a file of
+    /// its own is left out, beside the name of that file.
     ///
     /// # Errors
     ///

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use didfarm_config::{LogFormat, NumberValidation, Origin, Overrides, Settings, SettingsErrors};
 use proptest::prelude::*;
 
+const DAY_S: u64 = 24 * 3_600;
+
 fn load(file: &str, env: &[(&str, &str)], flags: Overrides) -> Result<Settings, SettingsErrors> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("didfarm.toml");
@@ -112,6 +114,29 @@ fn a_later_list_of_accounts_replaces_the_earlier_one() {
 }
 
 #[test]
+fn the_environment_sets_carriers_and_routes_as_whole_lists() {
+    let smpp = r#"smpp = { address = "localhost:2775", system_id = "a", password = "b" }"#;
+    let carriers = format!(r#"[{{ id = 2, name = "one", {smpp} }}]"#);
+    let env = [
+        ("DIDFARM__CARRIERS", carriers.as_str()),
+        (
+            "DIDFARM__ROUTES",
+            r#"[{ targets = [{ carrier = "one" }] }]"#,
+        ),
+        ("DIDFARM__CALLBACKS__PUBLIC_BASE_URL", ""),
+    ];
+    let settings = load("", &env, Overrides::default()).unwrap();
+    assert_eq!(settings.carriers[0].name, "one");
+    assert_eq!(settings.routes[0].targets[0].carrier, "one");
+
+    let entry = [("DIDFARM__CARRIERS__0__NAME", "two")];
+    let refused = load("", &entry, Overrides::default()).unwrap_err();
+    let expected = "carriers: must be a list of at most 16 tables, not a table \
+        (environment variable DIDFARM__CARRIERS__0__NAME)";
+    assert_eq!(refused.to_string(), expected);
+}
+
+#[test]
 fn zero_threads_resolve_to_at_least_one() {
     let settings = Settings::default();
     assert!(settings.http.worker_count() >= 1);
@@ -131,7 +156,15 @@ fn durations_have_the_unit_of_their_names() {
     let settings = Settings::default();
     assert_eq!(settings.http.head_timeout().as_millis(), 5_000);
     assert_eq!(settings.limits.retry_after().as_secs(), 1);
-    assert_eq!(settings.engine.receipt_deadline().as_secs(), 3 * 24 * 3_600);
+    assert_eq!(settings.engine.retry().as_millis(), 200);
+    assert_eq!(settings.delivery.queued_alarm().as_secs(), 60);
+    assert_eq!(settings.delivery.validity().as_secs(), 2 * DAY_S);
+    assert_eq!(settings.delivery.validity_max().as_secs(), 2 * DAY_S);
+    assert_eq!(settings.delivery.in_doubt_deadline().as_secs(), 3 * DAY_S);
+    assert_eq!(settings.delivery.receipt_deadline().as_secs(), 3 * DAY_S);
+    assert_eq!(settings.circuit.silence().as_secs(), 5);
+    assert_eq!(settings.circuit.open().as_secs(), 2);
+    assert_eq!(settings.circuit.open_max().as_secs(), 60);
     assert_eq!(settings.store.checkpoint_interval().as_secs(), 5);
     assert_eq!(settings.simulator.receipt_jitter().as_millis(), 50);
 }

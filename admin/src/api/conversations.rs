@@ -7,7 +7,7 @@ use didfarm_core::ids::{AccountId, ConversationId, NumberId};
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::ConversationFilter;
 
-use super::asked;
+use super::{asked, carrier};
 use crate::cursor::{self, List};
 use crate::exchange::Exchange;
 use crate::present::{self, Listed, Named, v1};
@@ -35,8 +35,10 @@ pub(super) async fn messages(exchange: &mut Exchange) -> Result<HttpResponse, Pr
         .await;
     let found = read.map_err(|error| asked(exchange).read(error))?;
     let page = found.ok_or_else(Problem::not_found)?.page;
+    let engine = &exchange.front().engine;
+    let row = |message| v1::Row::of(message, carrier(engine, message));
     let history = v1::History {
-        data: page.rows.iter().map(v1::Row::of).collect(),
+        data: page.rows.iter().map(row).collect(),
         conversation_id: Named(id.spelled()),
         has_more: page.next.is_some(),
         next_cursor: page.next.map(|before| cursor::encode_history(id, before)),

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use didfarm_core::ids::MessageId;
 
-use super::{asked, send};
+use super::{asked, carrier, send};
 use crate::exchange::Exchange;
 use crate::limit;
 use crate::present::{self, Data, v1};
@@ -38,7 +38,7 @@ pub(super) async fn read(exchange: &mut Exchange) -> Result<HttpResponse, Proble
     Ok(present::json(
         StatusCode::OK,
         &Data {
-            data: v1::Whole::of(&message),
+            data: v1::Whole::of(&message, carrier(&exchange.front().engine, &message)),
         },
     ))
 }

@@ -7,7 +7,7 @@ use didfarm_core::delivery::status::Status;
 use didfarm_core::ids::NumberId;
 use didfarm_runtime::read::MessageFilter;
 
-use super::{asked, send};
+use super::{asked, carrier, send};
 use crate::cursor::{self, List};
 use crate::exchange::Exchange;
 use crate::limit;
@@ -46,7 +46,9 @@ pub(super) async fn list(exchange: &mut Exchange) -> Result<HttpResponse, Proble
         .messages(account, filter, after, limit)
         .await;
     let page = read.map_err(|error| asked(exchange).read(error))?;
-    let rows = page.rows.iter().map(portal::Row::of).collect();
+    let engine = &exchange.front().engine;
+    let row = |message| portal::Row::of(message, carrier(engine, message));
+    let rows = page.rows.iter().map(row).collect();
     let next_cursor = page.next.map(|position| cursor::encode(list, position));
     Ok(present::json(
         StatusCode::OK,

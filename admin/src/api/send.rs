@@ -1,19 +1,40 @@
 //! One message to send, in either dialect: what the request must hold, and the command.
 
+mod content;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use didfarm_core::channel::Channel;
+use didfarm_core::content::Content;
 use didfarm_core::e164::{E164, Validation};
 use didfarm_core::ids::NumberId;
+use didfarm_core::peer::{Peer, PeerName};
 use didfarm_core::segments::BODY_CHARS_MAX;
 use didfarm_runtime::send::{SendRequest, Sender, SentMessage};
 use serde::Deserialize;
 
+use self::content::{MediaBody, TemplateBody};
 use super::asked_by;
 use crate::exchange::Exchange;
 use crate::fields::{Spelled, Text};
 use crate::json;
 use crate::problem::{Code, Problem};
+
+/// What the settings allow of a send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SendBounds {
+    /// The longest validity period, in seconds; at least one.
+    validity_s_max: u64,
+}
+
+impl SendBounds {
+    pub(crate) fn new(validity_max: Duration) -> SendBounds {
+        SendBounds {
+            validity_s_max: validity_max.as_secs().max(1),
+        }
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +48,11 @@ struct SendBody<'a> {
     body: Option<Text<'a>>,
     #[serde(borrow)]
     channel: Option<Text<'a>>,
+    #[serde(borrow)]
+    template: Option<TemplateBody<'a>>,
+    #[serde(borrow)]
+    media: Option<MediaBody<'a>>,
+    validity_period: Option<u64>,
 }
 
 /// Sends what the request holds. Every problem behind the key shows the account's limit.
@@ -34,7 +60,8 @@ pub(super) async fn send(exchange: &mut Exchange) -> Result<SentMessage, Problem
     let account = exchange.account()?;
     let limited = |problem: Problem| problem.with_policy(account.limit());
     let body = exchange.json().await.map_err(limited)?;
-    let request = read(&body, exchange.front().validation).map_err(limited)?;
+    let bounds = *exchange.state::<SendBounds>();
+    let request = read(&body, exchange.front().validation, bounds).map_err(limited)?;
     let number_field = match request.from {
         Sender::Number(_) => "from",
         Sender::Id(_) => "from_number_id",
@@ -43,20 +70,81 @@ pub(super) async fn send(exchange: &mut Exchange) -> Result<SentMessage, Problem
     sent.map_err(|error| limited(asked_by(exchange, number_field).send(error)))
 }
 
-fn read(body: &[u8], validation: Validation) -> Result<SendRequest, Problem> {
+fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendRequest, Problem> {
     let SendBody {
         from,
         from_number_id,
         to,
         body,
         channel,
+        template,
+        media,
+        validity_period,
     } = json::parse(body)?;
+    let from = sender(from.as_deref(), from_number_id)?;
+    let channel = read_channel(channel.as_deref())?;
+    let to = recipient(to.as_deref(), channel, validation)?;
+    let (body, content) = held(body.as_deref(), template, media)?;
     Ok(SendRequest {
-        from: sender(from.as_deref(), from_number_id)?,
-        to: read_number("to", to.as_deref(), validation)?,
-        channel: read_channel(channel.as_deref())?,
-        body: text(body.as_deref())?,
+        from,
+        to,
+        channel,
+        body,
+        content,
+        validity: validity_period
+            .map(|seconds| validity(seconds, bounds))
+            .transpose()?,
     })
+}
+
+/// The peer: a number, or on WhatsApp the user id of somebody who keeps the number to itself.
+fn recipient(
+    text: Option<&str>,
+    channel: Channel,
+    validation: Validation,
+) -> Result<Peer, Problem> {
+    if channel == Channel::WhatsApp
+        && let Some(name) = text.and_then(PeerName::parse)
+        && name.is_whatsapp_user()
+    {
+        return Ok(Peer::Name(name));
+    }
+    read_number("to", text, validation).map(Peer::Number)
+}
+
+/// The text, and what there is besides it.
+fn held(
+    body: Option<&str>,
+    template: Option<TemplateBody<'_>>,
+    media: Option<MediaBody<'_>>,
+) -> Result<(Arc<str>, Option<Box<Content>>), Problem> {
+    match (template, media) {
+        (None, None) => Ok((text(body)?, None)),
+        (Some(template), None) => {
+            if body.is_some() {
+                let fault = "may not stand beside template, which has its own text";
+                return Err(Problem::invalid("body", fault));
+            }
+            let (text, content) = template.read()?;
+            Ok((text, Some(Box::new(content))))
+        }
+        (None, Some(media)) => {
+            let (caption, content) = media.read(body)?;
+            Ok((caption, Some(Box::new(content))))
+        }
+        (Some(_), Some(_)) => {
+            let fault = "may not stand beside template; send one of them";
+            Err(Problem::invalid("media", fault))
+        }
+    }
+}
+
+fn validity(seconds: u64, SendBounds { validity_s_max }: SendBounds) -> Result<Duration, Problem> {
+    if (1..=validity_s_max).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let fault = format!("must be whole seconds from 1 to {validity_s_max}");
+    Err(Problem::invalid("validity_period", fault))
 }
 
 fn sender(from: Option<&str>, id: Option<Spelled<NumberId>>) -> Result<Sender, Problem> {
@@ -108,117 +196,23 @@ fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
         let detail = format!("the body has 0 characters; 1 to {BODY_CHARS_MAX} are allowed");
         return Err(Problem::of_field(Code::BodyEmpty, "body", detail));
     }
-    // No character is shorter than a byte: most bodies need no counting.
-    if body.len() > BODY_CHARS_MAX {
-        let chars = body.chars().count();
-        if chars > BODY_CHARS_MAX {
-            let detail =
-                format!("the body has {chars} characters; 1 to {BODY_CHARS_MAX} are allowed");
-            return Err(Problem::of_field(Code::BodyTooLong, "body", detail));
-        }
-    }
+    check_chars(body, 1, BODY_CHARS_MAX)?;
     Ok(Arc::from(body))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::problem::document_of;
-
-    fn refused(body: &str) -> (Code, String) {
-        let problem = read(body.as_bytes(), Validation::Possible).unwrap_err();
-        let code = problem.code();
-        let document = document_of(problem);
-        (
-            code,
-            document["errors"][0]["field"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-        )
+/// Checks that a body has no more characters than it may.
+fn check_chars(body: &str, chars_min: usize, chars_max: usize) -> Result<(), Problem> {
+    // No character is shorter than a byte: most bodies need no counting.
+    if body.len() <= chars_max {
+        return Ok(());
     }
-
-    #[test]
-    fn a_request_names_its_sender_in_one_of_two_ways() {
-        let by_number = br#"{"from":"+31201234567","to":"+31612345678","body":"hi"}"#;
-        let request = read(by_number, Validation::Possible).unwrap();
-        assert_eq!(
-            request.from,
-            Sender::Number(E164::from_digits(31_201_234_567).unwrap())
-        );
-        assert_eq!((request.channel, &*request.body), (Channel::Sms, "hi"));
-        let by_id =
-            br#"{"from_number_id":"num_1","to":"+31612345678","body":"hi","channel":"whatsapp"}"#;
-        let request = read(by_id, Validation::Possible).unwrap();
-        assert_eq!(
-            (request.from, request.channel),
-            (Sender::Id(NumberId(1)), Channel::WhatsApp)
-        );
+    let chars = body.chars().count();
+    if chars <= chars_max {
+        return Ok(());
     }
-
-    #[test]
-    fn each_fault_has_its_code_and_field() {
-        for (body, code, field) in [
-            (
-                r#"{"to":"+31612345678","body":"hi"}"#,
-                Code::SenderNotSingle,
-                "from",
-            ),
-            (
-                r#"{"from":"+31201234567","from_number_id":1,"to":"+31612345678","body":"a"}"#,
-                Code::SenderNotSingle,
-                "from",
-            ),
-            (
-                r#"{"from_number_id":1,"body":"hi"}"#,
-                Code::ValidationFailed,
-                "to",
-            ),
-            (
-                r#"{"from_number_id":1,"to":"+31612345678"}"#,
-                Code::ValidationFailed,
-                "body",
-            ),
-            (
-                r#"{"from_number_id":1,"to":"0612345678","body":"hi"}"#,
-                Code::InvalidNumber,
-                "to",
-            ),
-            (
-                r#"{"from":"x","to":"+31612345678","body":"hi"}"#,
-                Code::InvalidNumber,
-                "from",
-            ),
-            (
-                r#"{"from_number_id":1,"to":"+31612345678","body":""}"#,
-                Code::BodyEmpty,
-                "body",
-            ),
-            (
-                r#"{"from_number_id":1,"to":"+31612345678","body":"a","channel":"fax"}"#,
-                Code::ValidationFailed,
-                "channel",
-            ),
-            (
-                r#"{"from_number_id":1,"to":"+31612345678","body":"a","tags":[]}"#,
-                Code::UnknownField,
-                "tags",
-            ),
-        ] {
-            assert_eq!(refused(body), (code, field.to_owned()), "{body}");
-        }
-    }
-
-    #[test]
-    fn the_bound_of_a_body_counts_characters() {
-        let longest = "€".repeat(BODY_CHARS_MAX);
-        assert!(text(Some(&longest)).is_ok());
-        let document = document_of(text(Some(&format!("{longest}€"))).unwrap_err());
-        assert_eq!(document["code"], "body_too_long");
-        let detail = document["detail"].as_str().unwrap();
-        assert!(
-            detail.contains("1601") && detail.contains("1600"),
-            "{detail}"
-        );
-    }
+    let detail = format!("the body has {chars} characters; {chars_min} to {chars_max} are allowed");
+    Err(Problem::of_field(Code::BodyTooLong, "body", detail))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,15 @@
 use didfarm_core::e164::{E164, NumberType};
 use didfarm_core::message::Message;
 use didfarm_core::number::{Number, NumberState};
+use didfarm_core::peer::Peer;
 use didfarm_core::reason::Reason;
 use didfarm_runtime::send::SentMessage;
 use serde::Serialize;
 
+use super::held::Held;
 use super::{Fraction, Shown};
 
-/// The one carrier that customers see.
+/// What the product has in the member `carrier` of this dialect, whoever carries the message.
 const CARRIER: &str = "didfarm";
 
 /// The answer to a send.
@@ -25,7 +27,7 @@ struct Sent<'a> {
     conversation_id: u64,
     direction: &'static str,
     from: Shown<E164>,
-    to: Shown<E164>,
+    to: Shown<&'a Peer>,
     body: &'a str,
     status: &'static str,
     segments: u16,
@@ -40,7 +42,7 @@ impl<'a> SendAnswer<'a> {
             conversation_id: message.conversation.get(),
             direction: "outbound",
             from: Shown(message.from),
-            to: Shown(message.to),
+            to: Shown(&message.to),
             body: &message.body,
             status: "queued",
             segments: message.segments,
@@ -60,31 +62,46 @@ pub(crate) struct Row<'a> {
     id: u64,
     conversation_id: u64,
     direction: &'static str,
-    from: Shown<E164>,
-    to: Shown<E164>,
+    from: Shown<&'a Peer>,
+    to: Shown<&'a Peer>,
     body: &'a str,
     channel: &'static str,
     status: &'static str,
     reason: Option<&'static str>,
     segments: u16,
     carrier: &'static str,
+    #[serde(flatten)]
+    held: Held<'a>,
+    route_carrier: Option<&'a str>,
+    route_reason: Option<&'static str>,
+    submits: u16,
+    valid_until: Option<Fraction>,
+    read_at: Option<Fraction>,
     created_at: Fraction,
 }
 
 impl<'a> Row<'a> {
-    pub(crate) fn of(message: &'a Message) -> Row<'a> {
+    /// `route_carrier` is the name of the one that the message went to last, or that brought it; the
+    /// member `carrier` keeps the value that the product gave it.
+    pub(crate) fn of(message: &'a Message, route_carrier: Option<&'a str>) -> Row<'a> {
         Row {
             id: message.id.get(),
             conversation_id: message.conversation.get(),
             direction: message.direction.as_str(),
-            from: Shown(message.from),
-            to: Shown(message.to),
+            from: Shown(&message.from),
+            to: Shown(&message.to),
             body: &message.body,
             channel: message.channel.as_str(),
             status: message.status().as_str(),
             reason: message.reason().map(Reason::as_str),
             segments: message.segments,
             carrier: CARRIER,
+            held: Held::of(message.content.as_deref()),
+            route_carrier,
+            route_reason: message.route.map(|route| route.reason.as_str()),
+            submits: message.submits,
+            valid_until: message.valid_until.map(Fraction),
+            read_at: message.read_at.map(Fraction),
             created_at: Fraction(message.created_at),
         }
     }

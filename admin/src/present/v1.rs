@@ -3,6 +3,7 @@
 use didfarm_core::channel::Channel;
 use didfarm_core::e164::E164;
 use didfarm_core::message::{Message, StatusChange};
+use didfarm_core::peer::Peer;
 use didfarm_core::reason::Reason;
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::ConversationView;
@@ -11,6 +12,7 @@ use didfarm_runtime::send::SentMessage;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::held::Held;
 use super::{CURRENCY, Fraction, Named, Seconds, Shown, euros};
 
 /// A message that was just accepted.
@@ -21,7 +23,7 @@ pub(crate) struct Sent<'a> {
     number_id: Named,
     direction: &'static str,
     from: Shown<E164>,
-    to: Shown<E164>,
+    to: Shown<&'a Peer>,
     body: &'a str,
     channel: &'static str,
     status: &'static str,
@@ -40,7 +42,7 @@ impl<'a> Sent<'a> {
             number_id: Named(message.number.spelled()),
             direction: "outbound",
             from: Shown(message.from),
-            to: Shown(message.to),
+            to: Shown(&message.to),
             body: &message.body,
             channel: message.channel.as_str(),
             status: "queued",
@@ -60,8 +62,8 @@ pub(crate) struct Whole<'a> {
     conversation_id: Named,
     number_id: Named,
     direction: &'static str,
-    from: Shown<E164>,
-    to: Shown<E164>,
+    from: Shown<&'a Peer>,
+    to: Shown<&'a Peer>,
     body: &'a str,
     channel: &'static str,
     status: &'static str,
@@ -72,6 +74,12 @@ pub(crate) struct Whole<'a> {
     currency: &'static str,
     refunded: bool,
     status_history: Vec<Step>,
+    #[serde(flatten)]
+    held: Held<'a>,
+    carrier: Option<&'a str>,
+    route_reason: Option<&'static str>,
+    submits: u16,
+    valid_until: Option<Seconds>,
     read_at: Option<Seconds>,
     created_at: Seconds,
     updated_at: Seconds,
@@ -86,14 +94,15 @@ struct Step {
 }
 
 impl<'a> Whole<'a> {
-    pub(crate) fn of(message: &'a Message) -> Whole<'a> {
+    /// `carrier` is the name of the one that the message went to last, or that brought it.
+    pub(crate) fn of(message: &'a Message, carrier: Option<&'a str>) -> Whole<'a> {
         Whole {
             id: Named(message.id.spelled()),
             conversation_id: Named(message.conversation.spelled()),
             number_id: Named(message.number.spelled()),
             direction: message.direction.as_str(),
-            from: Shown(message.from),
-            to: Shown(message.to),
+            from: Shown(&message.from),
+            to: Shown(&message.to),
             body: &message.body,
             channel: message.channel.as_str(),
             status: message.status().as_str(),
@@ -104,6 +113,11 @@ impl<'a> Whole<'a> {
             currency: CURRENCY,
             refunded: message.refunded,
             status_history: message.history.iter().map(step).collect(),
+            held: Held::of(message.content.as_deref()),
+            carrier,
+            route_reason: message.route.map(|route| route.reason.as_str()),
+            submits: message.submits,
+            valid_until: message.valid_until.map(Seconds),
             read_at: message.read_at.map(Seconds),
             created_at: Seconds(message.created_at),
             updated_at: Seconds(updated_at(message)),
@@ -133,29 +147,41 @@ fn updated_at(message: &Message) -> Timestamp {
 pub(crate) struct Row<'a> {
     id: Named,
     direction: &'static str,
-    from: Shown<E164>,
-    to: Shown<E164>,
+    from: Shown<&'a Peer>,
+    to: Shown<&'a Peer>,
     body: &'a str,
     channel: &'static str,
     status: &'static str,
     reason: Option<&'static str>,
     segments: u16,
+    #[serde(flatten)]
+    held: Held<'a>,
+    carrier: Option<&'a str>,
+    route_reason: Option<&'static str>,
+    submits: u16,
+    valid_until: Option<Seconds>,
     read_at: Option<Seconds>,
     created_at: Seconds,
 }
 
 impl<'a> Row<'a> {
-    pub(crate) fn of(message: &'a Message) -> Row<'a> {
+    /// `carrier` is as for [`Whole::of`].
+    pub(crate) fn of(message: &'a Message, carrier: Option<&'a str>) -> Row<'a> {
         Row {
             id: Named(message.id.spelled()),
             direction: message.direction.as_str(),
-            from: Shown(message.from),
-            to: Shown(message.to),
+            from: Shown(&message.from),
+            to: Shown(&message.to),
             body: &message.body,
             channel: message.channel.as_str(),
             status: message.status().as_str(),
             reason: message.reason().map(Reason::as_str),
             segments: message.segments,
+            held: Held::of(message.content.as_deref()),
+            carrier,
+            route_reason: message.route.map(|route| route.reason.as_str()),
+            submits: message.submits,
+            valid_until: message.valid_until.map(Seconds),
             read_at: message.read_at.map(Seconds),
             created_at: Seconds(message.created_at),
         }
@@ -177,7 +203,8 @@ pub(crate) struct Conversation<'a> {
     id: Named,
     number_id: Named,
     number: Shown<E164>,
-    peer: Shown<E164>,
+    peer: Shown<&'a Peer>,
+    peer_aliases: Vec<Shown<&'a Peer>>,
     channels: Vec<&'static str>,
     last_channel: &'static str,
     last_message: Option<LastMessage<'a>>,
@@ -212,7 +239,8 @@ impl<'a> Conversation<'a> {
             id: Named(state.id.spelled()),
             number_id: Named(state.number.spelled()),
             number: Shown(view.number),
-            peer: Shown(state.peer),
+            peer: Shown(&state.peer),
+            peer_aliases: state.aliases.iter().map(Shown).collect(),
             channels: channels(state.channels),
             last_channel: state.last_channel.as_str(),
             last_message: view.last_message.as_ref().map(last_message),
@@ -277,62 +305,4 @@ impl Received {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use didfarm_core::account::RateLimit;
-    use didfarm_core::ids::Extent;
-    use didfarm_core::money::Micros;
-    use didfarm_core::segments::Encoding;
-    use didfarm_runtime::send::LimitState;
-
-    use didfarm_core::ids::{ConversationId, NumberId};
-
-    use super::*;
-
-    #[test]
-    fn an_accepted_message_has_the_shape_of_the_product() {
-        let message = SentMessage {
-            id: Extent(1).message(1),
-            conversation: ConversationId(1),
-            number: NumberId(1),
-            from: E164::from_digits(31_201_234_567).unwrap(),
-            to: E164::from_digits(31_612_345_678).unwrap(),
-            channel: Channel::Sms,
-            body: Arc::from("hi \"you\""),
-            encoding: Encoding::Gsm7,
-            segments: 1,
-            charge: Micros::new(8_000),
-            created_at: Timestamp::parse_rfc3339("2026-04-05T14:22:08.5Z").unwrap(),
-            limit: LimitState {
-                limit: RateLimit::DEFAULT,
-                remaining: 9,
-            },
-        };
-        let shown = serde_json::to_string(&Sent::of(&message)).unwrap();
-        assert_eq!(
-            shown,
-            r#"{"id":"msg_00000002001","conversation_id":"conv_00000000001","number_id":"num_00000000001","direction":"outbound","from":"+31201234567","to":"+31612345678","body":"hi \"you\"","channel":"sms","status":"queued","segments":1,"encoding":"GSM-7","cost":0.008,"currency":"EUR","created_at":"2026-04-05T14:22:08Z"}"#
-        );
-    }
-
-    #[test]
-    fn a_window_is_active_until_it_ends_and_expired_when_it_never_opened() {
-        let (early, end) = (Timestamp(1), Timestamp(2));
-        assert_eq!(window(Some(end), early).state, "active");
-        assert_eq!(window(Some(end), end).state, "expired");
-        assert_eq!(window(None, early).state, "expired");
-    }
-
-    #[test]
-    fn channels_are_named_by_their_bits() {
-        let bits = |channel: Channel| 1u8 << (channel as u8);
-        assert_eq!(channels(bits(Channel::Sms)), ["sms"]);
-        assert_eq!(channels(bits(Channel::WhatsApp)), ["whatsapp"]);
-        assert_eq!(
-            channels(bits(Channel::Sms) | bits(Channel::WhatsApp)),
-            ["sms", "whatsapp"]
-        );
-        assert!(channels(0).is_empty());
-    }
-}
+mod tests;

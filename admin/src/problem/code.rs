@@ -46,10 +46,14 @@ codes! {
     InvalidCursor = "invalid_cursor", 400, "The cursor is not valid";
     /// The body ended before its declared end.
     BodyIncomplete = "body_incomplete", 400, "The body did not arrive whole";
+    /// The carrier signed it, and it is not what the carrier's protocol says.
+    CallbackUnreadable = "callback_unreadable", 400, "The callback cannot be read";
     /// The key is missing or unknown.
     Unauthorized = "unauthorized", 401, "A valid key is required";
     /// The wallet cannot pay.
     InsufficientBalance = "insufficient_balance", 402, "Insufficient wallet balance";
+    /// A callback's signature is missing, wrong or too old.
+    SignatureInvalid = "signature_invalid", 403, "The signature is not valid";
     /// There is no such thing, or it is another account's.
     NotFound = "not_found", 404, "Not found";
     /// The number is not one that the caller may use.
@@ -70,10 +74,14 @@ codes! {
     NumberTaken = "number_taken", 409, "The number is already hosted";
     /// The account has as many keys as it may have.
     TooManyKeys = "too_many_keys", 409, "The account has too many keys";
+    /// Only a message in doubt can be settled by hand.
+    NotInDoubt = "not_in_doubt", 409, "The message is not in doubt";
     /// The body or the text in it is too large.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// The body is not declared to be JSON.
     UnsupportedMediaType = "unsupported_media_type", 415, "The body must be application/json";
+    /// The body is packed.
+    UnsupportedEncoding = "unsupported_encoding", 415, "The body must not be encoded";
     /// A telephone number that nothing can be sent to.
     InvalidNumber = "invalid_number", 422, "The telephone number is not valid";
     /// The text is empty.
@@ -82,6 +90,10 @@ codes! {
     BodyTooLong = "body_too_long", 422, "The message is too long";
     /// Both or neither of `from` and `from_number_id`.
     SenderNotSingle = "sender_not_single", 422, "Exactly one of from and from_number_id is required";
+    /// No carrier is routed for the number, the destination and the channel.
+    NoRoute = "no_route", 422, "No carrier is routed for this message";
+    /// The channel cannot carry the content, or cannot reach the peer.
+    ChannelUnfit = "channel_unfit", 422, "The channel cannot carry this message";
     /// An amount that is no amount, not positive or too large.
     AmountInvalid = "amount_invalid", 422, "The amount is not valid";
     /// A name that is empty or too long.

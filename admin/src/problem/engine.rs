@@ -63,6 +63,7 @@ impl Asked {
             OperateError::Refused(refusal) => self.refused(refusal),
             OperateError::AccountUnknown { .. } => Problem::new(Code::NotFound, detail),
             OperateError::KeyUnfit { .. } => Problem::of_field(Code::KeyInvalid, "key", detail),
+            OperateError::NotInDoubt { .. } => Problem::new(Code::NotInDoubt, detail),
             OperateError::Unavailable(unavailable) => self.unavailable(unavailable),
         }
     }
@@ -79,6 +80,8 @@ impl Asked {
             Refusal::WindowClosed { expired_at } => {
                 at(Code::WindowClosed, "channel").with_member("expired_at", time_json(expired_at))
             }
+            Refusal::NoRoute => Problem::new(Code::NoRoute, detail),
+            Refusal::Unfit { .. } => at(Code::ChannelUnfit, "channel"),
             // An exact decimal is a JSON number as it stands.
             Refusal::InsufficientBalance { needed, available } => {
                 Problem::new(Code::InsufficientBalance, detail)
@@ -107,7 +110,7 @@ impl Asked {
 }
 
 /// Whole seconds, rounded up, so that whoever waits so long has waited long enough; at least one.
-fn retry_after(wait: Duration) -> HeaderValue {
+pub(super) fn retry_after(wait: Duration) -> HeaderValue {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     HeaderValue::from(seconds.max(1))
 }

@@ -7,6 +7,7 @@ use didfarm_core::channel::Channel;
 use didfarm_core::money::Micros;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
+use didfarm_runtime::operate::OperateError;
 use didfarm_runtime::read::ReadError;
 use didfarm_runtime::send::{SendError, Unavailable};
 use serde_json::{Value, json};
@@ -148,6 +149,15 @@ fn every_refusal_names_the_field_at_fault() {
             409,
             json!("channel"),
         ),
+        (
+            Refusal::Unfit {
+                channel: Channel::Sms,
+                why: "the peer is known by a name only",
+            },
+            422,
+            json!("channel"),
+        ),
+        (Refusal::NoRoute, 422, Value::Null),
         (Refusal::NumberTaken, 409, json!("from")),
         (
             Refusal::AmountOutOfRange {
@@ -228,6 +238,23 @@ fn whatever_is_unavailable_says_why_and_when_to_try_again() {
             code
         );
     }
+}
+
+#[test]
+fn a_callback_that_comes_too_early_says_when_to_bring_it_again() {
+    let response = answer(Problem::callback_later(Duration::from_millis(2_500)));
+    assert_eq!(response.status(), 503);
+    assert_eq!(header(&response, "retry-after"), Some("3"));
+}
+
+#[test]
+fn only_a_message_in_doubt_is_settled_by_hand() {
+    let message = didfarm_core::ids::Extent(1).message(1);
+    let document = document_of(ASKED.operate(OperateError::NotInDoubt { message }));
+    assert_eq!(
+        (&document["status"], &document["code"]),
+        (&json!(409), &json!("not_in_doubt"))
+    );
 }
 
 #[test]

@@ -13,9 +13,11 @@ use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{Delivery, Input, Outcome};
 use didfarm_core::e164::{E164, Validation};
 use didfarm_core::event::{Entry, Event};
-use didfarm_core::ids::{AccountId, CarrierMessageId, Extent, MessageId, NumberId};
+use didfarm_core::ids::{AccountId, CarrierId, CarrierMessageId, Extent, MessageId, NumberId};
 use didfarm_core::money::SEGMENT_PRICE_DEFAULT;
 use didfarm_core::number::{Number, NumberState};
+use didfarm_core::peer::Peer;
+use didfarm_core::route::{Route, RouteReason};
 use didfarm_core::segments;
 use didfarm_core::time::Timestamp;
 use didfarm_loadtest::BodyText;
@@ -27,6 +29,14 @@ const STEP_US: i64 = 5_000;
 /// When the traffic begins, in microseconds of Unix time.
 const BEGIN_US: i64 = 1_790_000_000_000_000;
 
+/// How long a message is valid, in milliseconds.
+const VALIDITY_MS: u64 = 172_800_000;
+/// Where every message goes.
+const ROUTE: Route = Route {
+    carrier: CarrierId::SIMULATOR,
+    reason: RouteReason::Preferred,
+};
+
 /// The traffic, and the states that it is decided on.
 pub(super) struct Traffic {
     messages: u64,
@@ -36,7 +46,7 @@ pub(super) struct Traffic {
     body_bytes: u64,
     accounts: Vec<Account>,
     numbers: Vec<Number>,
-    conversations: HashMap<(NumberId, E164), Conversation>,
+    conversations: HashMap<(NumberId, Peer), Conversation>,
     extents: u64,
 }
 
@@ -125,14 +135,16 @@ impl Traffic {
         }
         let id = |message: MessageId| CarrierMessageId(format!("sim-{:x}-1-1", message.0).into());
         let inputs: [&dyn Fn(MessageId) -> Input; 3] = [
-            &|_| Input::Start,
+            &|_| Input::Start { route: ROUTE },
             &|message| Input::Accepted {
                 ids: vec![id(message)],
+                indexed: false,
             },
             &|message| Input::Receipt {
                 id: id(message),
                 claim: Claim::Delivered,
                 reason: None,
+                named: false,
             },
         ];
         for input in inputs {
@@ -148,7 +160,7 @@ impl Traffic {
     fn send(&mut self) -> Result<(MessageId, Entry)> {
         let at = self.now();
         let place = (self.sent % u64::from(ACCOUNTS)) as usize;
-        let peer = e164(491_500_000_000_000 + self.sent % self.peers)?;
+        let peer = peer(491_500_000_000_000 + self.sent % self.peers)?;
         let body = self.body.text(self.sent);
         self.body_bytes += body.len() as u64;
         self.sent += 1;
@@ -163,14 +175,19 @@ impl Traffic {
             body: body.into(),
             segmentation,
             charge,
+            content: None,
+            valid_until: at.plus_ms(VALIDITY_MS),
         };
-        let key = (number.id, peer);
+        let key = (number.id, peer.clone());
         let state = self.conversations.get(&key);
         let mut fresh = || {
             self.extents += 1;
             Extent(self.extents)
         };
-        let pair = Pair { number, peer };
+        let pair = Pair {
+            number,
+            peer: &peer,
+        };
         let (message, events) = conversation::decide_send(state, pair, command, at, &mut fresh)?;
         account.evolve(&AccountEvent::Charged {
             message,
@@ -179,7 +196,7 @@ impl Traffic {
         for event in &events {
             if let Event::ConversationOpened(fact) = event {
                 self.conversations
-                    .insert(key, Conversation::opened(fact, at));
+                    .insert(key.clone(), Conversation::opened(fact, at));
             }
             if let Some(state) = self.conversations.get_mut(&key) {
                 state.evolve(event, at);
@@ -205,6 +222,10 @@ impl Traffic {
         let at = self.now();
         Ok(Entry { at, events })
     }
+}
+
+fn peer(digits: u64) -> Result<Peer> {
+    Ok(e164(digits)?.into())
 }
 
 fn e164(digits: u64) -> Result<E164> {

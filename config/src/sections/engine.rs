@@ -1,10 +1,10 @@
-//! `[engine]`: the actors, their restarts, and how long they wait for what.
+//! `[engine]`: the actors, their restarts, and what they keep in memory.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// `[engine]`: the actors, their restarts, and how long they wait for what.
+/// `[engine]`: the actors, their restarts, and what they keep in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSettings {
@@ -19,18 +19,12 @@ pub struct EngineSettings {
     pub restarts_max: u32,
     /// The window in which restarts are counted.
     pub restart_window_ms: u64,
-    /// The most messages handed to a carrier and not answered yet.
-    pub submit_window: usize,
     /// The most finished messages kept in memory to recognise repeated receipts.
     pub recent_finished_max: usize,
     /// The most receipts kept whose message is not yet known.
     pub parked_receipts_max: usize,
-    /// How long such a receipt is kept.
-    pub parked_receipt_age_max_ms: u64,
-    /// How long a submitted message waits for its last receipt.
-    pub receipt_deadline_ms: u64,
-    /// How long submitting pauses after a carrier told us to slow down.
-    pub throttle_retry_ms: u64,
+    /// How long a message that no carrier took waits before its next round.
+    pub retry_ms: u64,
 }
 
 impl Default for EngineSettings {
@@ -41,12 +35,9 @@ impl Default for EngineSettings {
             passivate_scan_ms: 5_000,
             restarts_max: 10,
             restart_window_ms: 60_000,
-            submit_window: 4_096,
             recent_finished_max: 100_000,
-            parked_receipts_max: 1_000_000,
-            parked_receipt_age_max_ms: 259_200_000,
-            receipt_deadline_ms: 259_200_000,
-            throttle_retry_ms: 200,
+            parked_receipts_max: 200_000,
+            retry_ms: 200,
         }
     }
 }
@@ -75,18 +66,8 @@ impl EngineSettings {
         Duration::from_millis(self.restart_window_ms)
     }
 
-    /// Returns `parked_receipt_age_max_ms`.
-    pub fn parked_receipt_age_max(&self) -> Duration {
-        Duration::from_millis(self.parked_receipt_age_max_ms)
-    }
-
-    /// Returns `receipt_deadline_ms`.
-    pub fn receipt_deadline(&self) -> Duration {
-        Duration::from_millis(self.receipt_deadline_ms)
-    }
-
-    /// Returns `throttle_retry_ms`.
-    pub fn throttle_retry(&self) -> Duration {
-        Duration::from_millis(self.throttle_retry_ms)
+    /// Returns `retry_ms`.
+    pub fn retry(&self) -> Duration {
+        Duration::from_millis(self.retry_ms)
     }
 }

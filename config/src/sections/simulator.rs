@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SimulatorSettings {
+    /// The most messages handed to it and not answered yet.
+    pub window: usize,
     /// How long it takes to answer a submit.
     pub submit_delay_ms: u64,
     /// How long after its answer the receipt comes, at least.
@@ -33,6 +35,7 @@ pub struct SimulatorSettings {
 impl Default for SimulatorSettings {
     fn default() -> Self {
         Self {
+            window: 4_096,
             submit_delay_ms: 1,
             receipt_delay_ms: 50,
             receipt_jitter_ms: 50,

@@ -25,7 +25,7 @@ use std::thread::{self, JoinHandle};
 
 use didfarm_core::ids::CarrierId;
 
-use crate::{Carrier, CarrierSink, Submit};
+use crate::{Abilities, Carrier, CarrierSink, Submit};
 use queue::Queue;
 use worker::Worker;
 
@@ -108,8 +108,16 @@ impl Carrier for Simulator {
         CarrierId::SIMULATOR
     }
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "simulator"
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            names_messages: true,
+            one_id: false,
+            queries: false,
+        }
     }
 
     fn submit(&self, group: Vec<Submit>) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::Channel;
-use crate::e164::E164;
+use crate::content::{Content, ContentKind};
 use crate::event::Event;
 use crate::ids::{
     AccountId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
@@ -16,17 +16,20 @@ use crate::ids::{
 use crate::message::{Accepted, Received};
 use crate::money::Micros;
 use crate::number::Number;
+use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::segments::Segmentation;
 use crate::time::Timestamp;
 
 /// How long WhatsApp's window stays open after the peer's message, in milliseconds.
 pub const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
-/// How many of the last inbound messages are known by the carrier's id, so that a repeat is seen.
+/// How many of the last inbound messages are known by the carrier's id, so that a repeat is seen; older ones are in an index of the records.
 pub const INBOUND_KNOWN_MAX: usize = 32;
+/// What a peer may be known as besides [`Conversation::peer`].
+pub const ALIASES_MAX: usize = 4;
 
 /// A conversation was opened: the pair and its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {
     /// Its id.
     pub conversation: ConversationId,
@@ -35,7 +38,7 @@ pub struct Opened {
     /// Our number's id.
     pub number: NumberId,
     /// The peer.
-    pub peer: E164,
+    pub peer: Peer,
 }
 
 /// The state of one conversation.
@@ -48,7 +51,7 @@ pub struct Conversation {
     /// Our number's id.
     pub number: NumberId,
     /// The peer.
-    pub peer: E164,
+    pub peer: Peer,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// When its last message was accepted or received.
@@ -69,6 +72,10 @@ pub struct Conversation {
     pub channels: u8,
     /// The last inbound messages by the carrier's id, oldest first.
     pub inbound_known: Vec<(CarrierId, CarrierMessageId, MessageId)>,
+    /// Whether an inbound message left `inbound_known` for the index of the records.
+    pub inbound_indexed: bool,
+    /// What the peer is also known as, oldest first.
+    pub aliases: Vec<Peer>,
 }
 
 /// What a customer asks to send.
@@ -82,6 +89,10 @@ pub struct SendMessage {
     pub segmentation: Segmentation,
     /// Its price.
     pub charge: Micros,
+    /// What it holds besides the text.
+    pub content: Option<Box<Content>>,
+    /// When its validity period ends.
+    pub valid_until: Timestamp,
 }
 
 /// What a carrier brings from a peer.
@@ -97,6 +108,10 @@ pub struct ReceiveMessage {
     pub carrier: CarrierId,
     /// The carrier's id of it.
     pub carrier_message_id: Option<CarrierMessageId>,
+    /// What it holds besides the text.
+    pub content: Option<Box<Content>>,
+    /// What the peer is also known as.
+    pub alias: Option<Peer>,
 }
 
 /// What became of an inbound message.
@@ -114,7 +129,7 @@ pub struct Pair<'a> {
     /// Our number.
     pub number: &'a Number,
     /// The peer.
-    pub peer: E164,
+    pub peer: &'a Peer,
 }
 
 /// Where the next message goes: the events that make room for it, and its id.
@@ -137,7 +152,7 @@ fn place(state: Option<&Conversation>, pair: Pair<'_>, fresh: &mut dyn FnMut() -
             conversation,
             account,
             number,
-            peer: pair.peer,
+            peer: pair.peer.clone(),
         };
         let mut events = Vec::with_capacity(2);
         events.push(Event::ConversationOpened(opened));
@@ -171,7 +186,8 @@ fn place(state: Option<&Conversation>, pair: Pair<'_>, fresh: &mut dyn FnMut() -
 /// `state` is `None` for a pair that never wrote; `fresh` gives an extent that nothing has.
 ///
 /// # Errors
-/// The number cannot carry the channel, or WhatsApp's window is closed.
+/// The number cannot carry the channel, the channel cannot carry the content or reach the peer, or
+/// WhatsApp's window is closed for what is no template.
 pub fn decide_send(
     state: Option<&Conversation>,
     pair: Pair<'_>,
@@ -180,7 +196,12 @@ pub fn decide_send(
     fresh: &mut dyn FnMut() -> Extent,
 ) -> Result<(MessageId, Vec<Event>), Refusal> {
     pair.number.may_carry(command.channel)?;
-    if command.channel == Channel::WhatsApp {
+    check_fit(pair.peer, &command)?;
+    let is_template = command
+        .content
+        .as_ref()
+        .is_some_and(|content| content.kind == ContentKind::Template);
+    if command.channel == Channel::WhatsApp && !is_template {
         check_window(state, now)?;
     }
     let Place {
@@ -194,14 +215,33 @@ pub fn decide_send(
         account: pair.number.account,
         number: pair.number.id,
         from: pair.number.e164,
-        to: pair.peer,
+        to: pair.peer.clone(),
         channel: command.channel,
         body: command.body,
         encoding: command.segmentation.encoding,
         segments: command.segmentation.segments,
         charge: command.charge,
+        content: command.content,
+        valid_until: command.valid_until,
     }));
     Ok((message, events))
+}
+
+fn check_fit(peer: &Peer, command: &SendMessage) -> Result<(), Refusal> {
+    let why = match (command.channel, peer) {
+        (Channel::Sms, Peer::Name(_)) => "the peer is known by a name only",
+        (Channel::WhatsApp, Peer::Name(name)) if !name.is_whatsapp_user() => {
+            "the peer is no WhatsApp user"
+        }
+        (Channel::Sms, Peer::Number(_)) if command.content.is_some() => {
+            "templates and media go over WhatsApp"
+        }
+        (Channel::Sms | Channel::WhatsApp, _) => return Ok(()),
+    };
+    Err(Refusal::Unfit {
+        channel: command.channel,
+        why,
+    })
 }
 
 fn check_window(state: Option<&Conversation>, now: Timestamp) -> Result<(), Refusal> {
@@ -214,15 +254,22 @@ fn check_window(state: Option<&Conversation>, now: Timestamp) -> Result<(), Refu
 
 /// Decides to take in what a carrier brings.
 ///
+/// `indexed` is the message that the records' index holds under the carrier's id; it is looked up where
+/// [`Conversation::wants_index`] says so.
+///
 /// # Errors
 /// The number cannot carry the channel.
 pub fn decide_receive(
     state: Option<&Conversation>,
     pair: Pair<'_>,
     command: ReceiveMessage,
+    indexed: Option<MessageId>,
     fresh: &mut dyn FnMut() -> Extent,
 ) -> Result<Receiving, Refusal> {
     pair.number.may_carry(command.channel)?;
+    if let Some(known) = indexed {
+        return Ok(Receiving::Duplicate(known));
+    }
     if let (Some(state), Some(id)) = (state, &command.carrier_message_id)
         && let Some(known) = state.inbound_message(command.carrier, id)
     {
@@ -238,7 +285,7 @@ pub fn decide_receive(
         conversation,
         account: pair.number.account,
         number: pair.number.id,
-        from: pair.peer,
+        from: pair.peer.clone(),
         to: pair.number.e164,
         channel: command.channel,
         body: command.body,
@@ -246,6 +293,8 @@ pub fn decide_receive(
         segments: command.segmentation.segments,
         carrier: command.carrier,
         carrier_message_id: command.carrier_message_id,
+        content: command.content,
+        alias: command.alias,
     }));
     Ok(Receiving::New(message, events))
 }
@@ -257,7 +306,7 @@ impl Conversation {
             id: fact.conversation,
             account: fact.account,
             number: fact.number,
-            peer: fact.peer,
+            peer: fact.peer.clone(),
             opened_at: at,
             last_activity: at,
             extent: fact.conversation.into(),
@@ -268,6 +317,8 @@ impl Conversation {
             last_channel: Channel::Sms,
             channels: 0,
             inbound_known: Vec::new(),
+            inbound_indexed: false,
+            aliases: Vec::new(),
         }
     }
 
@@ -279,6 +330,37 @@ impl Conversation {
     /// The last message's id.
     pub fn last_message(&self) -> MessageId {
         self.extent.message(self.ordinal)
+    }
+
+    /// Whether only the records' index can tell if the carrier brought this message before.
+    pub fn wants_index(&self, carrier: CarrierId, id: &CarrierMessageId) -> bool {
+        self.inbound_indexed && self.inbound_message(carrier, id).is_none()
+    }
+
+    /// The inbound message that leaves [`Conversation::inbound_known`] with this event, for the index.
+    pub fn leaves_for_index(
+        &self,
+        event: &Event,
+    ) -> Option<&(CarrierId, CarrierMessageId, MessageId)> {
+        match event {
+            Event::Received(fact) if fact.carrier_message_id.is_some() => self
+                .inbound_known
+                .first()
+                .filter(|_| self.inbound_known.len() >= INBOUND_KNOWN_MAX),
+            _ => None,
+        }
+    }
+
+    /// The alias of the peer that this event tells for the first time.
+    pub fn learns_alias<'e>(&self, event: &'e Event) -> Option<&'e Peer> {
+        let Event::Received(fact) = event else {
+            return None;
+        };
+        // The name that the message came under may be the alias of the conversation's own.
+        [Some(&fact.from), fact.alias.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|name| **name != self.peer && !self.aliases.contains(name))
     }
 
     fn inbound_message(&self, carrier: CarrierId, id: &CarrierMessageId) -> Option<MessageId> {
@@ -294,6 +376,12 @@ impl Conversation {
 
     /// Applies what happened; events of other entities change nothing.
     pub fn evolve(&mut self, event: &Event, at: Timestamp) {
+        if let Some(alias) = self.learns_alias(event) {
+            if self.aliases.len() == ALIASES_MAX {
+                self.aliases.remove(0);
+            }
+            self.aliases.push(alias.clone());
+        }
         match event {
             Event::ExtentAdded(_, extent) => {
                 self.extent = *extent;
@@ -309,6 +397,7 @@ impl Conversation {
                 if let Some(id) = &fact.carrier_message_id {
                     if self.inbound_known.len() == INBOUND_KNOWN_MAX {
                         self.inbound_known.remove(0);
+                        self.inbound_indexed = true;
                     }
                     self.inbound_known
                         .push((fact.carrier, id.clone(), fact.message));
@@ -319,7 +408,10 @@ impl Conversation {
             | Event::ConversationOpened(_)
             | Event::Delivery(..)
             | Event::ReceiptParked(_)
-            | Event::ReceiptsUnparked(..) => {}
+            | Event::ReceiptsUnparked(..)
+            | Event::ReceiptsAgedOut(..)
+            | Event::PartHeld(_)
+            | Event::PartsJoined(_) => {}
         }
     }
 

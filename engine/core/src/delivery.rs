@@ -5,26 +5,34 @@
 //!    order, any number of times, give the same answer ([`receipt`]).
 //! 3. The **public status** is a pure function of both ([`status`]); it never moves backwards.
 //!
-//! The submit phase (rows) under each input (columns); `·` is out of place and changes nothing:
+//! The submit phase (rows) under each input (columns); `·` is out of place and changes nothing, `join`
+//! and the words behind `+` stay in the phase. A `named` receipt names the message by our own id, so
+//! that it proves by itself that the carrier took it:
 //!
 //! ```text
-//! phase       start       accepted   refused   throttled  no_answer  receipt  no_receipt
-//! queued      submitting  ·          ·         ·          ·          ·        ·
-//! submitting  ·           submitted  refused   queued     in_doubt   ·        ·
-//! in_doubt    ·           submitted  refused   queued     ·          ·        ·
-//! submitted   ·           late       late      late       late       join     unconfirmed
-//! refused     ·           late       late      late       late       late     late
+//! phase       start       accepted   refused  not_taken  no_answer  receipt  named      no_receipt    delayed   expired  give_up
+//! queued      submitting  ·          ·        ·          ·          ·        ·          ·             +delayed  refused  ·
+//! requeued    submitting  ·          ·        ·          ·          ·        submitted  ·             late      refused  ·
+//! submitting  ·           submitted  refused  queued     in_doubt   ·        submitted  ·             late      ·        ·
+//! in_doubt    ·           submitted  refused  queued     ·          ·        submitted  ·             late      ·        given_up
+//! submitted   ·           late       late     late       late       join     join       +unconfirmed  late      late     late
+//! refused     ·           late       late     late       late       late     late       late          late      late     late
+//! given_up    ·           submitted  refused  refused    late       ·        submitted  late          late      late     late
 //! ```
+//!
+//! `requeued` is `queued` after a carrier that is known not to have taken the message.
 
 pub mod receipt;
 pub mod status;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
-use crate::ids::{AccountId, CarrierId, CarrierMessageId, MessageId, NumberId};
+use crate::ids::{AccountId, CarrierMessageId, MessageId, NumberId};
 use crate::message::Accepted;
 use crate::money::Micros;
 use crate::reason::Reason;
+use crate::route::Route;
 use crate::time::Timestamp;
 use receipt::{Claim, SegmentClaims};
 
@@ -46,16 +54,20 @@ pub enum Phase {
     /// The carrier did not take it.
     #[serde(rename = "r")]
     Refused,
+    /// It stayed in doubt past its deadline; what the carrier did is not known.
+    #[serde(rename = "g")]
+    GivenUp,
 }
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Phase; 5] = [
+    pub const ALL: [Phase; 6] = [
         Phase::Queued,
         Phase::Submitting,
         Phase::InDoubt,
         Phase::Submitted,
         Phase::Refused,
+        Phase::GivenUp,
     ];
 
     /// The word in the table and in operators' answers.
@@ -66,6 +78,7 @@ impl Phase {
             Phase::InDoubt => "in_doubt",
             Phase::Submitted => "submitted",
             Phase::Refused => "refused",
+            Phase::GivenUp => "given_up",
         }
     }
 }
@@ -73,33 +86,49 @@ impl Phase {
 /// What comes to a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// Its turn has come.
-    Start,
+    /// Its turn has come, on this route.
+    Start {
+        /// Where it goes, and why there.
+        route: Route,
+    },
     /// The carrier took it: one id for all of it, or one per segment.
     Accepted {
         /// The carrier's ids.
         ids: Vec<CarrierMessageId>,
+        /// Whether its receipts find it by these ids alone, so that the records keep an index of them.
+        indexed: bool,
     },
-    /// The carrier did not take it.
+    /// The carrier did not take it, and no carrier would.
     Refused {
         /// Why.
         reason: Reason,
     },
-    /// The carrier told us to slow down; it did not take it.
-    Throttled,
+    /// The carrier is known not to have taken it; it may go to another, or later.
+    NotTaken {
+        /// Why.
+        reason: Reason,
+    },
     /// No answer came: the connection fell, time ran out, or we restarted.
     NoAnswer,
-    /// A receipt came for one of its carrier message ids.
+    /// A receipt came.
     Receipt {
-        /// Which.
+        /// The carrier message id that it is about.
         id: CarrierMessageId,
         /// What it claims.
         claim: Claim,
         /// Why, when it claims a failure.
         reason: Option<Reason>,
+        /// Whether it names the message by our own id beside the carrier's.
+        named: bool,
     },
     /// The carrier's deadline for receipts passed.
     NoReceipt,
+    /// It waits for its turn longer than we promise.
+    Delayed,
+    /// Its validity period ended.
+    Expired,
+    /// It was in doubt for as long as that may last.
+    GiveUp,
 }
 
 /// What happened to a delivery.
@@ -107,25 +136,47 @@ pub enum Input {
 pub enum DeliveryEvent {
     /// The intent to submit: durable before the first byte goes out.
     #[serde(rename = "s")]
-    SubmitStarted,
-    /// The carrier took it.
+    SubmitStarted(Route),
+    /// The carrier took it: its ids, and whether the records keep an index of them.
     #[serde(rename = "a")]
-    SubmitAccepted(Vec<CarrierMessageId>),
+    SubmitAccepted(Vec<CarrierMessageId>, bool),
     /// The carrier did not take it.
     #[serde(rename = "r")]
     SubmitRefused(Reason),
-    /// The carrier told us to slow down.
+    /// The carrier is known not to have taken it; it waits for its turn again.
     #[serde(rename = "t")]
-    SubmitThrottled,
+    NotTaken(Reason),
     /// No answer came.
     #[serde(rename = "d")]
     InDoubt,
+    /// A receipt that names the message came before any answer: the carrier took it.
+    #[serde(rename = "k")]
+    ReceiptAccepted(CarrierMessageId, Claim, Option<Reason>),
     /// A receipt's claim about one segment, by its place.
     #[serde(rename = "c")]
     Claimed(u16, Claim, Option<Reason>),
     /// No receipt came by the deadline.
     #[serde(rename = "n")]
     Unconfirmed,
+    /// It waits for its turn longer than we promise.
+    #[serde(rename = "l")]
+    Delayed,
+    /// Its validity period ended before a carrier took it.
+    #[serde(rename = "e")]
+    Expired,
+    /// It was in doubt for as long as that may last.
+    #[serde(rename = "g")]
+    GivenUp,
+}
+
+impl DeliveryEvent {
+    /// Whether no carrier took the message, so that its charge is given back.
+    pub fn gives_back(&self) -> bool {
+        matches!(
+            self,
+            DeliveryEvent::SubmitRefused(_) | DeliveryEvent::Expired
+        )
+    }
 }
 
 /// What an input comes to.
@@ -143,6 +194,9 @@ pub enum Outcome {
     OutOfPlace,
 }
 
+/// The segments of a message by the carrier's ids; most messages have one.
+pub type Segments = SmallVec<[SegmentClaims; 1]>;
+
 /// The state of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -150,10 +204,14 @@ pub struct Delivery {
     pub phase: Phase,
     /// How often it was handed over.
     pub submits: u16,
+    /// The carrier that it went to last, and why to that one.
+    pub route: Option<Route>,
     /// The carrier's ids and what was claimed of each; empty until the carrier took it.
-    pub segments: Vec<SegmentClaims>,
-    /// Why it was refused, or that the deadline passed.
+    pub segments: Segments,
+    /// Why it was refused, or that a deadline passed.
     pub why: Option<Reason>,
+    /// Whether it was given up once: it counts as failed then until it is known to have arrived.
+    pub gave_up: bool,
 }
 
 /// A message whose delivery is not closed, with what its supervisor needs.
@@ -165,14 +223,14 @@ pub struct InFlight {
     pub account: AccountId,
     /// Our number's id.
     pub number: NumberId,
-    /// The carrier that it goes to.
-    pub carrier: CarrierId,
     /// What is given back if no carrier takes it.
     pub charge: Micros,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// When the phase last changed: deadlines count from here.
     pub phase_at: Timestamp,
+    /// When its validity period ends: it is not submitted after that.
+    pub valid_until: Timestamp,
     /// How it goes.
     pub delivery: Delivery,
 }
@@ -184,10 +242,10 @@ impl InFlight {
             message: fact.message,
             account: fact.account,
             number: fact.number,
-            carrier: CarrierId::SIMULATOR,
             charge: fact.charge,
             accepted_at: at,
             phase_at: at,
+            valid_until: fact.valid_until,
             delivery: Delivery::new(),
         }
     }
@@ -214,62 +272,108 @@ impl Delivery {
         Delivery {
             phase: Phase::Queued,
             submits: 0,
-            segments: Vec::new(),
+            route: None,
+            segments: Segments::new(),
             why: None,
+            gave_up: false,
         }
     }
 
     /// Decides what an input comes to.
     pub fn decide(&self, input: Input) -> Outcome {
-        use DeliveryEvent as Happened;
-        match (self.phase, input) {
-            (Phase::Queued, Input::Start) => Outcome::Moved(Happened::SubmitStarted),
-            (
-                Phase::Queued,
+        match self.phase {
+            Phase::Queued => self.decide_queued(input),
+            Phase::Submitting | Phase::InDoubt => self.decide_unanswered(input),
+            Phase::Submitted => self.decide_submitted(input),
+            Phase::Refused => match input {
+                Input::Start { .. } => Outcome::OutOfPlace,
                 Input::Accepted { .. }
                 | Input::Refused { .. }
-                | Input::Throttled
+                | Input::NotTaken { .. }
                 | Input::NoAnswer
                 | Input::Receipt { .. }
-                | Input::NoReceipt,
-            ) => Outcome::OutOfPlace,
+                | Input::NoReceipt
+                | Input::Delayed
+                | Input::Expired
+                | Input::GiveUp => Outcome::Late,
+            },
+            Phase::GivenUp => decide_given_up(input),
+        }
+    }
 
-            (Phase::Submitting | Phase::InDoubt, Input::Accepted { ids }) => {
-                Outcome::Moved(Happened::SubmitAccepted(ids))
-            }
-            (Phase::Submitting | Phase::InDoubt, Input::Refused { reason }) => {
-                Outcome::Moved(Happened::SubmitRefused(reason))
-            }
-            (Phase::Submitting | Phase::InDoubt, Input::Throttled) => {
-                Outcome::Moved(Happened::SubmitThrottled)
-            }
-            (Phase::Submitting, Input::NoAnswer) => Outcome::Moved(Happened::InDoubt),
-            (
-                Phase::Submitting | Phase::InDoubt,
-                Input::Start | Input::Receipt { .. } | Input::NoReceipt,
-            )
-            | (Phase::InDoubt, Input::NoAnswer) => Outcome::OutOfPlace,
+    fn decide_queued(&self, input: Input) -> Outcome {
+        let requeued = self.submits > 0;
+        match input {
+            Input::Start { route } => Outcome::Moved(DeliveryEvent::SubmitStarted(route)),
+            // It was submitted before, and a carrier that was thought not to have taken it says it did.
+            Input::Receipt {
+                id,
+                claim,
+                reason,
+                named: true,
+            } if requeued => Outcome::Moved(DeliveryEvent::ReceiptAccepted(id, claim, reason)),
+            Input::Delayed if requeued || self.why.is_some() => Outcome::Late,
+            Input::Delayed => Outcome::Moved(DeliveryEvent::Delayed),
+            Input::Expired => Outcome::Moved(DeliveryEvent::Expired),
+            Input::Accepted { .. }
+            | Input::Refused { .. }
+            | Input::NotTaken { .. }
+            | Input::NoAnswer
+            | Input::Receipt { .. }
+            | Input::NoReceipt
+            | Input::GiveUp => Outcome::OutOfPlace,
+        }
+    }
 
-            (Phase::Submitted, Input::Start) => Outcome::OutOfPlace,
-            (
-                Phase::Submitted,
-                Input::Accepted { .. } | Input::Refused { .. } | Input::Throttled | Input::NoAnswer,
-            ) => Outcome::Late,
-            (Phase::Submitted, Input::Receipt { id, claim, reason }) => {
-                self.decide_receipt(&id, claim, reason)
+    fn decide_unanswered(&self, input: Input) -> Outcome {
+        let in_doubt = self.phase == Phase::InDoubt;
+        match input {
+            Input::Accepted { ids, indexed } => {
+                Outcome::Moved(DeliveryEvent::SubmitAccepted(ids, indexed))
             }
-            (Phase::Submitted, Input::NoReceipt) => self.decide_no_receipt(),
+            Input::Refused { reason } => Outcome::Moved(DeliveryEvent::SubmitRefused(reason)),
+            Input::NotTaken { reason } => Outcome::Moved(DeliveryEvent::NotTaken(reason)),
+            Input::Receipt {
+                id,
+                claim,
+                reason,
+                named: true,
+            } => Outcome::Moved(DeliveryEvent::ReceiptAccepted(id, claim, reason)),
+            Input::NoAnswer if !in_doubt => Outcome::Moved(DeliveryEvent::InDoubt),
+            Input::GiveUp if in_doubt => Outcome::Moved(DeliveryEvent::GivenUp),
+            Input::Delayed => Outcome::Late,
+            Input::Start { .. }
+            | Input::NoAnswer
+            | Input::Receipt { .. }
+            | Input::NoReceipt
+            | Input::Expired
+            | Input::GiveUp => Outcome::OutOfPlace,
+        }
+    }
 
-            (Phase::Refused, Input::Start) => Outcome::OutOfPlace,
-            (
-                Phase::Refused,
-                Input::Accepted { .. }
-                | Input::Refused { .. }
-                | Input::Throttled
-                | Input::NoAnswer
-                | Input::Receipt { .. }
-                | Input::NoReceipt,
-            ) => Outcome::Late,
+    fn decide_submitted(&self, input: Input) -> Outcome {
+        match input {
+            Input::Start { .. } => Outcome::OutOfPlace,
+            // An operator said that the carrier took it; its id was not known then.
+            Input::Receipt {
+                id,
+                claim,
+                reason,
+                named: true,
+            } if self.segments.is_empty() => {
+                Outcome::Moved(DeliveryEvent::ReceiptAccepted(id, claim, reason))
+            }
+            Input::Receipt {
+                id, claim, reason, ..
+            } => self.decide_receipt(&id, claim, reason),
+            Input::NoReceipt => self.decide_no_receipt(),
+            Input::Accepted { .. }
+            | Input::Refused { .. }
+            | Input::NotTaken { .. }
+            | Input::NoAnswer
+            | Input::Delayed
+            | Input::Expired
+            | Input::GiveUp => Outcome::Late,
         }
     }
 
@@ -287,9 +391,12 @@ impl Delivery {
         if joined == self.segments[place] {
             return Outcome::Duplicate;
         }
-        let place = u16::try_from(place).expect("a message has few segments");
-        let event = DeliveryEvent::Claimed(place, claim, reason);
-        if joined.contradicts() && !self.segments[usize::from(place)].contradicts() {
+        let event = DeliveryEvent::Claimed(
+            u16::try_from(place).expect("a message has few segments"),
+            claim,
+            reason,
+        );
+        if joined.contradicts() && !self.segments[place].contradicts() {
             Outcome::Contradiction(event)
         } else {
             Outcome::Moved(event)
@@ -306,27 +413,31 @@ impl Delivery {
     /// Applies what happened.
     pub fn evolve(&mut self, event: &DeliveryEvent) {
         match event {
-            DeliveryEvent::SubmitStarted => {
+            DeliveryEvent::SubmitStarted(route) => {
                 self.phase = Phase::Submitting;
                 self.submits = self.submits.saturating_add(1);
+                self.route = Some(*route);
                 self.why = None;
             }
-            DeliveryEvent::SubmitAccepted(ids) => {
-                self.phase = Phase::Submitted;
-                self.why = None;
-                self.segments = ids.iter().cloned().map(SegmentClaims::new).collect();
+            DeliveryEvent::SubmitAccepted(ids, _) => {
+                self.take(ids.iter().cloned().map(SegmentClaims::new).collect());
             }
             DeliveryEvent::SubmitRefused(reason) => {
                 self.phase = Phase::Refused;
                 self.why = Some(*reason);
             }
-            DeliveryEvent::SubmitThrottled => {
+            DeliveryEvent::NotTaken(reason) => {
                 self.phase = Phase::Queued;
-                self.why = Some(Reason::Throttled);
+                self.why = Some(*reason);
             }
             DeliveryEvent::InDoubt => {
                 self.phase = Phase::InDoubt;
                 self.why = Some(Reason::InDoubt);
+            }
+            DeliveryEvent::ReceiptAccepted(id, claim, reason) => {
+                let mut segment = SegmentClaims::new(id.clone());
+                segment.join(*claim, *reason);
+                self.take(Segments::from_iter([segment]));
             }
             DeliveryEvent::Claimed(place, claim, reason) => {
                 if let Some(segment) = self.segments.get_mut(usize::from(*place)) {
@@ -334,15 +445,35 @@ impl Delivery {
                 }
             }
             DeliveryEvent::Unconfirmed => self.why = Some(Reason::Unconfirmed),
+            DeliveryEvent::Delayed => self.why = Some(Reason::Delayed),
+            DeliveryEvent::Expired => {
+                self.phase = Phase::Refused;
+                self.why = Some(Reason::Expired);
+            }
+            DeliveryEvent::GivenUp => {
+                self.phase = Phase::GivenUp;
+                self.gave_up = true;
+            }
         }
     }
 
-    /// Whether nothing more is awaited: it was refused, or every segment has a final claim.
+    fn take(&mut self, segments: Segments) {
+        self.phase = Phase::Submitted;
+        self.segments = segments;
+        self.why = self.gave_up.then_some(Reason::InDoubt);
+    }
+
+    /// The carrier that it went to last.
+    pub fn carrier(&self) -> Option<crate::ids::CarrierId> {
+        self.route.map(|route| route.carrier)
+    }
+
+    /// Whether nothing more is awaited: it was refused or given up, or every segment has a final claim.
     pub fn is_closed(&self) -> bool {
         match self.phase {
             Phase::Queued | Phase::Submitting | Phase::InDoubt => false,
             Phase::Submitted => self.segments.iter().all(SegmentClaims::is_final),
-            Phase::Refused => true,
+            Phase::Refused | Phase::GivenUp => true,
         }
     }
 
@@ -353,6 +484,27 @@ impl Delivery {
                 .segments
                 .iter()
                 .all(|segment| segment.claims.has(Claim::Read))
+    }
+}
+
+fn decide_given_up(input: Input) -> Outcome {
+    match input {
+        Input::Accepted { ids, indexed } => {
+            Outcome::Moved(DeliveryEvent::SubmitAccepted(ids, indexed))
+        }
+        Input::Refused { reason } | Input::NotTaken { reason } => {
+            Outcome::Moved(DeliveryEvent::SubmitRefused(reason))
+        }
+        Input::Receipt {
+            id,
+            claim,
+            reason,
+            named: true,
+        } => Outcome::Moved(DeliveryEvent::ReceiptAccepted(id, claim, reason)),
+        Input::Start { .. } | Input::Receipt { .. } => Outcome::OutOfPlace,
+        Input::NoAnswer | Input::NoReceipt | Input::Delayed | Input::Expired | Input::GiveUp => {
+            Outcome::Late
+        }
     }
 }
 

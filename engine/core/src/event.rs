@@ -11,6 +11,7 @@ use crate::ids::{
 };
 use crate::message::{Accepted, Received};
 use crate::number::NumberEvent;
+use crate::parts::{Part, PartsKey};
 use crate::reason::Reason;
 use crate::time::Timestamp;
 
@@ -50,9 +51,18 @@ pub enum Event {
     /// A receipt came for an id that no message has yet.
     #[serde(rename = "p")]
     ReceiptParked(ParkedReceipt),
-    /// The parked receipts of an id were claimed by its message, or aged out.
+    /// The parked receipts of an id were claimed by its message.
     #[serde(rename = "u")]
     ReceiptsUnparked(CarrierId, CarrierMessageId),
+    /// The parked receipts of an id aged out, or made room: no message ever had the id.
+    #[serde(rename = "z")]
+    ReceiptsAgedOut(CarrierId, CarrierMessageId),
+    /// A part of a long inbound message came, and others are missing.
+    #[serde(rename = "h")]
+    PartHeld(Part),
+    /// The parts of a message were put together, or shown with gaps.
+    #[serde(rename = "j")]
+    PartsJoined(PartsKey),
 }
 
 /// A receipt whose message is not yet known.

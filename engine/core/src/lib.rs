@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod channel;
+pub mod content;
 pub mod conversation;
 pub mod delivery;
 pub mod e164;
@@ -13,7 +14,10 @@ pub mod ids;
 pub mod message;
 pub mod money;
 pub mod number;
+pub mod parts;
+pub mod peer;
 pub mod reason;
 pub mod refusal;
+pub mod route;
 pub mod segments;
 pub mod time;

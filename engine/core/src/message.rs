@@ -5,12 +5,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::channel::{Channel, Direction};
+use crate::content::Content;
 use crate::delivery::Delivery;
 use crate::delivery::status::Status;
 use crate::e164::E164;
 use crate::ids::{AccountId, CarrierId, CarrierMessageId, ConversationId, MessageId, NumberId};
 use crate::money::Micros;
+use crate::peer::Peer;
 use crate::reason::Reason;
+use crate::route::Route;
 use crate::segments::Encoding;
 use crate::time::Timestamp;
 
@@ -28,7 +31,7 @@ pub struct Accepted {
     /// Our number.
     pub from: E164,
     /// The peer.
-    pub to: E164,
+    pub to: Peer,
     /// What carries it.
     pub channel: Channel,
     /// The text.
@@ -39,6 +42,10 @@ pub struct Accepted {
     pub segments: u16,
     /// What was reserved in the wallet.
     pub charge: Micros,
+    /// What it holds besides the text.
+    pub content: Option<Box<Content>>,
+    /// When its validity period ends: it is not submitted after that.
+    pub valid_until: Timestamp,
 }
 
 /// An inbound message came in.
@@ -53,7 +60,7 @@ pub struct Received {
     /// Our number's id.
     pub number: NumberId,
     /// The peer.
-    pub from: E164,
+    pub from: Peer,
     /// Our number.
     pub to: E164,
     /// What carried it.
@@ -68,7 +75,15 @@ pub struct Received {
     pub carrier: CarrierId,
     /// The carrier's id of it, if it gave one.
     pub carrier_message_id: Option<CarrierMessageId>,
+    /// What it holds besides the text.
+    pub content: Option<Box<Content>>,
+    /// What the peer is also known as.
+    pub alias: Option<Peer>,
 }
+
+/// How many steps a history may have before further changes of a reason replace the last one: a message
+/// that is handed over again and again for days would grow without bound.
+pub const REASON_STEPS_MAX: usize = 16;
 
 /// One step of a message's public status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,9 +112,9 @@ pub struct Message {
     /// What carried it.
     pub channel: Channel,
     /// Who sent it.
-    pub from: E164,
+    pub from: Peer,
     /// Who was to get it.
-    pub to: E164,
+    pub to: Peer,
     /// The text.
     pub body: Arc<str>,
     /// How the text is encoded.
@@ -114,10 +129,21 @@ pub struct Message {
     pub created_at: Timestamp,
     /// When the peer read it, if we were told.
     pub read_at: Option<Timestamp>,
-    /// Every public status with its time, oldest first, never backwards.
+    /// Every public status with its time, oldest first, never backwards; of many reasons of one status
+    /// the first and the last.
     pub history: Vec<StatusChange>,
     /// What became of the delivery, once nothing more is awaited.
     pub closed: Option<Delivery>,
+    /// What it holds besides the text.
+    pub content: Option<Box<Content>>,
+    /// The carrier that it went to last, and why to that one.
+    pub route: Option<Route>,
+    /// How often it was handed to a carrier.
+    pub submits: u16,
+    /// Who brought it, when it is inbound.
+    pub brought_by: Option<CarrierId>,
+    /// When its validity period ends, when it is outbound.
+    pub valid_until: Option<Timestamp>,
 }
 
 impl Message {
@@ -130,8 +156,8 @@ impl Message {
             number: fact.number,
             direction: Direction::Outbound,
             channel: fact.channel,
-            from: fact.from,
-            to: fact.to,
+            from: fact.from.into(),
+            to: fact.to.clone(),
             body: Arc::clone(&fact.body),
             encoding: fact.encoding,
             segments: fact.segments,
@@ -145,6 +171,11 @@ impl Message {
                 reason: None,
             }],
             closed: None,
+            content: fact.content.clone(),
+            route: None,
+            submits: 0,
+            brought_by: None,
+            valid_until: Some(fact.valid_until),
         }
     }
 
@@ -157,8 +188,8 @@ impl Message {
             number: fact.number,
             direction: Direction::Inbound,
             channel: fact.channel,
-            from: fact.from,
-            to: fact.to,
+            from: fact.from.clone(),
+            to: fact.to.into(),
             body: Arc::clone(&fact.body),
             encoding: fact.encoding,
             segments: fact.segments,
@@ -172,6 +203,19 @@ impl Message {
                 reason: None,
             }],
             closed: None,
+            content: fact.content.clone(),
+            route: None,
+            submits: 0,
+            brought_by: Some(fact.carrier),
+            valid_until: None,
+        }
+    }
+
+    /// The peer, whichever way it went.
+    pub fn peer(&self) -> &Peer {
+        match self.direction {
+            Direction::Inbound => &self.from,
+            Direction::Outbound => &self.to,
         }
     }
 
@@ -196,10 +240,70 @@ impl Message {
             reason: delivery.reason(),
         };
         if (now.status, now.reason) != (self.status(), self.reason()) {
-            self.history.push(now);
+            if now.status == self.status() && self.history.len() >= REASON_STEPS_MAX {
+                self.history.pop();
+            }
+            // The step before the one that made room may say just this.
+            if (now.status, now.reason) != (self.status(), self.reason()) {
+                self.history.push(now);
+            }
         }
+        self.route = delivery.route;
+        self.submits = delivery.submits;
         if delivery.is_read() && self.read_at.is_none() {
             self.read_at = Some(at);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::{Delivery, DeliveryEvent};
+    use crate::route::RouteReason;
+    use crate::segments;
+
+    #[test]
+    fn a_message_that_is_tried_for_days_keeps_a_short_history() {
+        let number = E164::from_digits(31_201_234_567).unwrap();
+        let body: Arc<str> = "hi".into();
+        let fact = Accepted {
+            message: MessageId(1),
+            conversation: ConversationId(1),
+            account: AccountId(1),
+            number: NumberId(1),
+            from: number,
+            to: number.into(),
+            channel: Channel::Sms,
+            encoding: segments::count(&body).encoding,
+            body,
+            segments: 1,
+            charge: Micros::ZERO,
+            content: None,
+            valid_until: Timestamp(i64::MAX),
+        };
+        let mut message = Message::accepted(&fact, Timestamp(0));
+        let mut delivery = Delivery::new();
+        let route = Route {
+            carrier: CarrierId(2),
+            reason: RouteReason::Preferred,
+        };
+        for at in 1..10_000 {
+            let started = DeliveryEvent::SubmitStarted(route);
+            for event in [started, DeliveryEvent::NotTaken(Reason::Throttled)] {
+                delivery.evolve(&event);
+                message.follow(&delivery, Timestamp(at));
+            }
+        }
+        assert!(message.history.len() <= REASON_STEPS_MAX);
+        assert_eq!(message.reason(), delivery.reason());
+        delivery.evolve(&DeliveryEvent::Expired);
+        message.follow(&delivery, Timestamp(10_000));
+        assert_eq!(message.status(), Status::Failed);
+        assert!(message.history.is_sorted_by_key(|step| step.status));
+        let repeats = |pair: &[StatusChange]| {
+            (pair[0].status, pair[0].reason) == (pair[1].status, pair[1].reason)
+        };
+        assert!(!message.history.windows(2).any(repeats));
     }
 }

@@ -29,6 +29,8 @@ macro_rules! reasons {
 reasons! {
     /// The carrier gave no cause that we know.
     Unknown = "unknown", "?";
+    /// It waits longer for its turn than we promise.
+    Delayed = "delayed", "l";
     /// No receipt came by the carrier's deadline; one may still come.
     Unconfirmed = "unconfirmed", "n";
     /// Submitted without an answer: the carrier may have it.

@@ -34,6 +34,17 @@ pub enum Refusal {
         /// When it closed; `None` when the peer never wrote.
         expired_at: Option<Timestamp>,
     },
+    /// No carrier is routed for the message.
+    #[error("no carrier is routed for this number, destination and channel")]
+    NoRoute,
+    /// The channel cannot carry the content, or cannot reach the peer.
+    #[error("{} cannot carry this: {why}", channel.label())]
+    Unfit {
+        /// The channel that was asked for.
+        channel: Channel,
+        /// What does not fit.
+        why: &'static str,
+    },
     /// The wallet cannot pay for it.
     #[error("Insufficient wallet balance")]
     InsufficientBalance {

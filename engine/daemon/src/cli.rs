@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Turns phone numbers into SMS and WhatsApp channels. Without a command: serve.
 #[derive(Debug, Parser)]
@@ -36,6 +36,15 @@ pub(crate) enum Command {
     /// Wallets of a running daemon.
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Carriers of a running daemon.
+    #[command(subcommand)]
+    Carrier(CarrierCommand),
+    /// Messages of a running daemon that need an operator.
+    #[command(subcommand)]
+    Message(MessageCommand),
+    /// Receipts of a running daemon whose message is not known.
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// Audits a stopped store and names the first breach.
     Verify(VerifyArgs),
     /// Rebuilds the records of a stopped store from its journal.
@@ -172,6 +181,72 @@ pub(crate) enum WalletCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum CarrierCommand {
+    /// Lists carriers, each with its circuit and what waits for it.
+    List {
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MessageCommand {
+    /// Lists messages in doubt: submitted, and without an answer.
+    InDoubt {
+        #[command(flatten)]
+        rows: RowsArgs,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+    /// Settles a message in doubt by what was found out.
+    Resolve {
+        /// The message, as msg_… or an integer.
+        #[arg(value_name = "ID")]
+        message: String,
+        /// What became of it: the carrier took it, or it did not and the charge is given back.
+        #[arg(long = "as", value_enum)]
+        outcome: MessageOutcome,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+}
+
+/// What an operator found out about a message in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessageOutcome {
+    /// The carrier took it.
+    Sent,
+    /// No carrier took it.
+    Failed,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReceiptCommand {
+    /// Lists receipts that wait for their message, those that wait longest first.
+    Parked {
+        #[command(flatten)]
+        rows: RowsArgs,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+    /// Lists receipts whose message never came, the newest first, and how many there ever were.
+    AgedOut {
+        #[command(flatten)]
+        rows: RowsArgs,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+}
+
+/// How long a list may be.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct RowsArgs {
+    /// The most rows, 1 to 1000.
+    #[arg(long, value_name = "ROWS", default_value_t = 100)]
+    pub(crate) limit: u32,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// The stopped store.
@@ -197,3 +272,6 @@ pub(crate) struct ConfigArgs {
     #[arg(long)]
     pub(crate) print: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::cli::{AccountCommand, DaemonArgs, KeyCommand, NumberCommand, WalletCommand};
+use crate::cli::{
+    AccountCommand, CarrierCommand, DaemonArgs, KeyCommand, MessageCommand, MessageOutcome,
+    NumberCommand, ReceiptCommand, RowsArgs, WalletCommand,
+};
 use crate::client::{Answer, call};
 use crate::exit;
 
@@ -92,6 +95,44 @@ pub(crate) fn wallet(command: WalletCommand) -> ExitCode {
         &format!("/ops/accounts/{account}/top-up"),
         Some(json!({ "amount": amount })),
     )
+}
+
+pub(crate) fn carrier(command: CarrierCommand) -> ExitCode {
+    let CarrierCommand::List { daemon } = command;
+    report(&daemon, Method::GET, "/ops/carriers", None)
+}
+
+pub(crate) fn message(command: MessageCommand) -> ExitCode {
+    match command {
+        MessageCommand::InDoubt { rows, daemon } => list(&daemon, "/ops/messages/in-doubt", rows),
+        MessageCommand::Resolve {
+            message,
+            outcome,
+            daemon,
+        } => {
+            let outcome = match outcome {
+                MessageOutcome::Sent => "sent",
+                MessageOutcome::Failed => "failed",
+            };
+            report(
+                &daemon,
+                Method::POST,
+                &format!("/ops/messages/{message}/resolve"),
+                Some(json!({ "outcome": outcome })),
+            )
+        }
+    }
+}
+
+pub(crate) fn receipt(command: ReceiptCommand) -> ExitCode {
+    match command {
+        ReceiptCommand::Parked { rows, daemon } => list(&daemon, "/ops/receipts/parked", rows),
+        ReceiptCommand::AgedOut { rows, daemon } => list(&daemon, "/ops/receipts/aged-out", rows),
+    }
+}
+
+fn list(daemon: &DaemonArgs, path: &str, RowsArgs { limit }: RowsArgs) -> ExitCode {
+    report(daemon, Method::GET, &format!("{path}?limit={limit}"), None)
 }
 
 /// Calls, and prints the answer as JSON on stdout or the refusal on stderr.

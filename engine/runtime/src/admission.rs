@@ -9,8 +9,11 @@ pub(crate) struct Admission {
     under_way: AtomicUsize,
 }
 
-/// One command's place; freed when dropped.
-pub(crate) struct Permit(Arc<Admission>);
+/// One command's place, or as many as it weighs; freed when dropped.
+pub(crate) struct Permit {
+    admission: Arc<Admission>,
+    weight: usize,
+}
 
 impl Admission {
     pub(crate) fn new(limit: usize) -> Arc<Admission> {
@@ -22,10 +25,23 @@ impl Admission {
 
     /// A place, if there is one.
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Permit> {
-        let permit = Permit(Arc::clone(self));
-        let before = self.under_way.fetch_add(1, Ordering::AcqRel);
+        self.admit_weight(1)
+    }
+
+    /// So many places, if there is one: what is heavier than the bound is let in alone.
+    pub(crate) fn admit_weight(self: &Arc<Self>, weight: usize) -> Option<Permit> {
+        let permit = Permit {
+            admission: Arc::clone(self),
+            weight,
+        };
+        let before = self.under_way.fetch_add(weight, Ordering::AcqRel);
         // Dropping the permit takes the attempt back.
         (before < self.limit).then_some(permit)
+    }
+
+    /// Whether there is a place now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.under_way() < self.limit
     }
 
     pub(crate) fn under_way(&self) -> usize {
@@ -35,7 +51,9 @@ impl Admission {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.admission
+            .under_way
+            .fetch_sub(self.weight, Ordering::AcqRel);
     }
 }
 
@@ -52,5 +70,15 @@ mod tests {
         assert_eq!(admission.under_way(), 2);
         drop(held);
         assert!(admission.admit().is_some());
+    }
+
+    #[test]
+    fn what_is_heavy_takes_its_weight_and_may_go_over_the_bound_once() {
+        let admission = Admission::new(10);
+        let heavy = admission.admit_weight(25).unwrap();
+        assert_eq!(admission.under_way(), 25);
+        assert!(admission.admit().is_none() && !admission.has_room());
+        drop(heavy);
+        assert!(admission.has_room());
     }
 }

@@ -6,13 +6,12 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Arbiter, ArbiterHandle};
-use didfarm_carriers::Carrier;
-use didfarm_carriers::simulator::{Simulator, SimulatorSettings};
+use didfarm_carriers::CarrierSink;
 use didfarm_config::Settings;
 use didfarm_core::account::Account;
 use didfarm_store::journal::Journal;
@@ -21,16 +20,18 @@ use didfarm_store::store::{FatalStore, Recovery, Store, StoreOpenError, StoreSet
 
 use crate::account::AccountHandle;
 use crate::actors::delivery::rebuild::Rebuilt;
-use crate::actors::delivery::{
-    DeliveryEffect, DeliveryInput, DeliverySink, DeliverySupervisor, TICK_MS,
-};
+use crate::actors::delivery::{DeliveryEffect, DeliveryInput, DeliverySupervisor, TICK_MS};
 use crate::actors::partition::{Effect, PartitionActor};
 use crate::actors::root::{Factories, RootSupervisor};
 use crate::admission::Admission;
+use crate::callback::Pace;
+use crate::carriers::start::CarrierStartError;
+use crate::carriers::{self, Carriers, Faces, Views};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::fault::FaultPoints;
 use crate::handle::EngineHandle;
+use crate::handle::callbacks::EngineSink;
 use crate::inbox::Inbox;
 use crate::meters::Meters;
 use crate::outbox::{DurableBell, Outbox};
@@ -44,6 +45,8 @@ const DELIVERY_NICENESS: i32 = 5;
 const READERS: usize = 2;
 /// Threads that load for actors.
 const LOADERS: usize = 1;
+/// Ticks in a second.
+const TICKS_PER_SECOND: u32 = (1_000 / TICK_MS) as u32;
 /// How long a stop waits for the last users of the engine to let go.
 const LET_GO_MAX: Duration = Duration::from_secs(2);
 
@@ -67,6 +70,9 @@ pub enum StartError {
     /// The records cannot be read.
     #[error(transparent)]
     Records(#[from] RecordsError),
+    /// A carrier does not start.
+    #[error(transparent)]
+    Carrier(#[from] CarrierStartError),
     /// A thread cannot be made.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -85,6 +91,7 @@ pub struct EngineOptions {
 pub struct Engine {
     shared: Arc<Shared>,
     root: Addr<RootSupervisor>,
+    faces: Arc<Faces>,
     arbiters: Vec<Arbiter>,
     ticker: Option<Ticker>,
     recovery: Recovery,
@@ -104,7 +111,7 @@ impl Engine {
         store
             .records
             .each_account(|account| accounts.push(account))?;
-        let rebuilt = Rebuilt::read(&store.records)?;
+        let rebuilt = Rebuilt::read(&store.records, &settings)?;
         let (meta, recovery) = (store.meta, store.recovery);
         // A first start gives out its keys last: without any, it was cut short and is made again.
         let new = accounts.iter().all(|account| account.keys.is_empty());
@@ -112,16 +119,15 @@ impl Engine {
         fill_directory(&shared, &accounts)?;
 
         let bells = Bells::new(&shared);
-        let simulator: Arc<dyn Carrier> = Arc::new(Simulator::start(
-            simulator_settings(&shared.settings),
-            Arc::new(DeliverySink(Arc::clone(&shared))),
-        ));
+        let sink: Arc<dyn CarrierSink> = Arc::new(EngineSink(Arc::clone(&shared)));
+        let carriers = Arc::new(carriers::start::start(&shared.settings, &sink)?);
+        let faces = Arc::new(Faces::of(&carriers));
         let partitions: Vec<Arbiter> = shared.partitions.iter().map(|_| Arbiter::new()).collect();
         let (delivery, control) = (Arbiter::new(), Arbiter::new());
         let factories = Threads {
             shared: Arc::clone(&shared),
             bells: bells.clone(),
-            carrier: simulator,
+            carriers,
             partitions: partitions.iter().map(Arbiter::handle).collect(),
             delivery: delivery.handle(),
         };
@@ -153,6 +159,7 @@ impl Engine {
         Ok(Engine {
             shared,
             root,
+            faces,
             arbiters,
             ticker: Some(ticker),
             recovery,
@@ -162,7 +169,11 @@ impl Engine {
 
     /// The door.
     pub fn handle(&self) -> EngineHandle {
-        EngineHandle::new(Arc::clone(&self.shared), self.root.clone())
+        EngineHandle::new(
+            Arc::clone(&self.shared),
+            self.root.clone(),
+            Arc::clone(&self.faces),
+        )
     }
 
     /// What recovery did.
@@ -213,25 +224,6 @@ fn store_settings(settings: &Settings, options: &EngineOptions) -> StoreSettings
     }
 }
 
-fn simulator_settings(settings: &Settings) -> SimulatorSettings {
-    let simulator = &settings.simulator;
-    let seed = match simulator.seed {
-        0 => SystemClock::default().now().0.cast_unsigned(),
-        seed => seed,
-    };
-    SimulatorSettings {
-        submit_delay_ms: simulator.submit_delay_ms,
-        receipt_delay_ms: simulator.receipt_delay_ms,
-        receipt_jitter_ms: simulator.receipt_jitter_ms,
-        loss: simulator.loss,
-        duplication: simulator.duplication,
-        reordering: simulator.reordering,
-        throttling: simulator.throttling,
-        rate_max: simulator.rate_max,
-        seed,
-    }
-}
-
 fn share(
     settings: Settings,
     options: &EngineOptions,
@@ -242,7 +234,6 @@ fn share(
     Ok(Shared {
         admission: Admission::new(settings.limits.commands_in_flight_max),
         callbacks: Admission::new(settings.limits.callbacks_in_flight_max),
-        settings,
         clock,
         journal: store.journal,
         records: store.records,
@@ -252,6 +243,10 @@ fn share(
         directory: Directory::default(),
         partitions: (0..partitions).map(|_| Inbox::new()).collect(),
         delivery: Inbox::new(),
+        unanswered: AtomicUsize::new(0),
+        routes: settings.route_table(),
+        carrier_views: Views::default(),
+        pace: Pace::default(),
         quarantine: Quarantine::default(),
         meters: Meters::new(),
         faults: options.faults.clone(),
@@ -259,6 +254,7 @@ fn share(
         draining: AtomicBool::new(false),
         extent_next: AtomicU64::new(store.meta.extent_next),
         _lock: store.lock,
+        settings,
     })
 }
 
@@ -310,7 +306,7 @@ thread_local! {
 struct Threads {
     shared: Arc<Shared>,
     bells: Bells,
-    carrier: Arc<dyn Carrier>,
+    carriers: Arc<Carriers>,
     partitions: Vec<ArbiterHandle>,
     delivery: ArbiterHandle,
 }
@@ -329,7 +325,7 @@ impl Threads {
 
     fn delivery(&self, rebuilt: Rebuilt, root: Addr<RootSupervisor>) {
         let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(&self.bells.delivery));
-        let carrier = Arc::clone(&self.carrier);
+        let carriers = Arc::clone(&self.carriers);
         self.delivery.spawn_fn(move || {
             // Nobody waits for it within milliseconds, as they do for an answer. Where the system will not
             // have it, the thread takes its full share.
@@ -338,7 +334,7 @@ impl Threads {
                 DELIVERY_NICENESS,
             );
             let outbox = DELIVERY_OUTBOX.with(|cell| own(cell, &shared.journal, &bell));
-            DeliverySupervisor::new(shared, outbox, bell, root, carrier, rebuilt).start();
+            DeliverySupervisor::new(shared, outbox, bell, root, carriers, rebuilt).start();
         });
     }
 
@@ -373,8 +369,13 @@ impl Ticker {
         let thread = std::thread::Builder::new()
             .name("ticker".into())
             .spawn(move || {
+                let mut ticks = 0u32;
                 while !stopped.load(Ordering::Acquire) {
                     tick(&shared);
+                    ticks = ticks.wrapping_add(1);
+                    if ticks.is_multiple_of(TICKS_PER_SECOND) {
+                        shared.pace.measure();
+                    }
                     std::thread::sleep(Duration::from_millis(TICK_MS));
                 }
             })?;

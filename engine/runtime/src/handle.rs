@@ -1,5 +1,7 @@
-//! The one door for everyone outside: commands, operators' work, health. Reads are in [`reads`].
+//! The one door for everyone outside: commands, operators' work, health. Reads are in [`reads`], what
+//! carriers bring is in [`callbacks`].
 
+pub(crate) mod callbacks;
 mod reads;
 
 use std::sync::Arc;
@@ -9,24 +11,28 @@ use std::time::Duration;
 use actix::Addr;
 use didfarm_core::account::{AccountCommand, ApiKey, RateLimit};
 use didfarm_core::conversation::{ReceiveMessage, SendMessage};
+use didfarm_core::delivery::InFlight;
 use didfarm_core::e164::E164;
-use didfarm_core::ids::{AccountId, NumberId};
+use didfarm_core::event::ParkedReceipt;
+use didfarm_core::ids::{AccountId, MessageId, NumberId};
 use didfarm_core::money::Micros;
 use didfarm_core::number::{Number, NumberCommand};
 use didfarm_core::refusal::Refusal;
 use didfarm_core::segments;
+use didfarm_core::time::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::account::AccountHandle;
-use crate::actors::conversation::{ReceiveCommand, SendCommand};
+use crate::actors::conversation::{ReceiveCommand, ReceiveReply, SendCommand};
 use crate::actors::delivery::DeliveryInput;
 use crate::actors::number::SetNumber;
 use crate::actors::partition::{PartitionInput, faulted};
 use crate::actors::root::{AddNumber, CreateAccount, ListAccounts, OnAccount, RootSupervisor};
 use crate::admission::Permit;
+use crate::carriers::Faces;
 use crate::directory::{KEY_ID_CHARS, KEY_PREFIX, hash_key, key_id};
 use crate::health::Readiness;
-use crate::operate::{AccountView, NewAccount, NewKey, NewNumber, OperateError};
+use crate::operate::{AccountView, NewAccount, NewKey, NewNumber, OperateError, Resolution};
 use crate::receive::{InboundMessage, ReceiveError, ReceivedMessage};
 use crate::send::{SendError, SendRequest, Sender, SentMessage, Unavailable};
 use crate::shared::Shared;
@@ -45,11 +51,20 @@ const DRAIN_POLL: Duration = Duration::from_millis(2);
 pub struct EngineHandle {
     shared: Arc<Shared>,
     root: Addr<RootSupervisor>,
+    faces: Arc<Faces>,
 }
 
 impl EngineHandle {
-    pub(crate) fn new(shared: Arc<Shared>, root: Addr<RootSupervisor>) -> EngineHandle {
-        EngineHandle { shared, root }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        root: Addr<RootSupervisor>,
+        faces: Arc<Faces>,
+    ) -> EngineHandle {
+        EngineHandle {
+            shared,
+            root,
+            faces,
+        }
     }
 
     /// The account that a presented key opens, compared in constant time. Never blocks on I/O.
@@ -88,6 +103,15 @@ impl EngineHandle {
         let shared = &self.shared;
         shared.gate()?;
         let number = self.own_number(account, request.from)?;
+        let targets = shared.directory.number(number).map(|own| {
+            let table = &shared.routes;
+            table
+                .targets(own.e164, &request.to, request.channel)
+                .is_empty()
+        });
+        if targets == Some(true) {
+            return Err(Refusal::NoRoute.into());
+        }
         let segmentation = segments::count(&request.body);
         let price =
             Micros::new(i64::try_from(shared.settings.price.segment_micros).unwrap_or(i64::MAX));
@@ -103,6 +127,11 @@ impl EngineHandle {
             limit: account.limit(),
             wait,
         })?;
+        let validity_ms = match request.validity {
+            Some(validity) => u64::try_from(validity.as_millis()).unwrap_or(u64::MAX),
+            None => shared.settings.delivery.validity_ms,
+        };
+        let validity_ms = validity_ms.min(shared.settings.delivery.validity_max_ms);
         let (reply, answer) = oneshot::channel();
         let command = SendCommand {
             number,
@@ -112,6 +141,8 @@ impl EngineHandle {
                 body: request.body,
                 segmentation,
                 charge,
+                content: request.content,
+                valid_until: shared.now().plus_ms(validity_ms),
             },
             account: Arc::clone(account),
             limit,
@@ -153,13 +184,15 @@ impl EngineHandle {
             body: inbound.body,
             carrier: inbound.carrier,
             carrier_message_id: inbound.carrier_message_id,
+            content: inbound.content,
+            alias: inbound.alias,
         };
         let command = ReceiveCommand {
             number,
             peer: inbound.from,
             message,
-            reply,
-            permit,
+            reply: ReceiveReply::Caller(reply),
+            permit: Some(permit),
         };
         shared
             .partition_of(number)
@@ -308,6 +341,41 @@ impl EngineHandle {
         faulted(answer.await)
     }
 
+    /// Settles a message in doubt as an operator found out.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn resolve(
+        &self,
+        message: MessageId,
+        resolution: Resolution,
+    ) -> Result<(), OperateError> {
+        let _permit = self.operators_permit()?;
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .delivery
+            .push(DeliveryInput::Resolve(message, resolution, reply));
+        faulted(answer.await)
+    }
+
+    /// The messages in doubt, those that are it longest first.
+    pub async fn messages_in_doubt(&self, limit: usize) -> Vec<InFlight> {
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .delivery
+            .push(DeliveryInput::ListInDoubt(limit, reply));
+        answer.await.unwrap_or_default()
+    }
+
+    /// The parked receipts, those that wait longest first.
+    pub async fn parked_receipts(&self, limit: usize) -> Vec<(Timestamp, ParkedReceipt)> {
+        let (reply, answer) = oneshot::channel();
+        self.shared
+            .delivery
+            .push(DeliveryInput::ListParked(limit, reply));
+        answer.await.unwrap_or_default()
+    }
+
     /// Every account.
     pub async fn accounts(&self) -> Vec<AccountView> {
         self.root.send(ListAccounts).await.unwrap_or_default()
@@ -344,8 +412,13 @@ impl EngineHandle {
 
     /// Waits until nothing is under way; `false` when the bound passes first.
     pub async fn drained(&self, bound: Duration) -> bool {
-        let idle =
-            || self.shared.admission.under_way() == 0 && self.shared.callbacks.under_way() == 0;
+        let shared = &self.shared;
+        // A submit that is not answered before the end is in doubt after it.
+        let idle = || {
+            shared.admission.under_way() == 0
+                && shared.callbacks.under_way() == 0
+                && shared.unanswered.load(Ordering::Acquire) == 0
+        };
         let until = tokio::time::Instant::now() + bound;
         while !idle() {
             if tokio::time::Instant::now() >= until {

@@ -7,6 +7,8 @@
 pub mod account;
 mod actors;
 mod admission;
+mod callback;
+pub mod carriers;
 pub mod clock;
 mod directory;
 pub mod engine;

@@ -1,7 +1,10 @@
 //! The engine's metrics: handles made once, labels from closed sets only.
 
+use didfarm_carriers::SubmitAnswer;
 use didfarm_core::channel::Channel;
+use didfarm_core::delivery::Phase;
 use didfarm_core::delivery::status::Status;
+use didfarm_core::reason::Reason;
 use didfarm_core::refusal::Refusal;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
@@ -35,15 +38,28 @@ pub(crate) enum AnswerOutcome {
     Accepted,
     Refused,
     Throttled,
+    NotTaken,
     NoAnswer,
     OutOfPlace,
 }
 
 impl AnswerOutcome {
-    const ALL: [(AnswerOutcome, &'static str); 5] = [
+    /// The outcome of an answer that is in place.
+    pub(crate) fn of(answer: &SubmitAnswer) -> AnswerOutcome {
+        match answer {
+            SubmitAnswer::Accepted(_) => AnswerOutcome::Accepted,
+            SubmitAnswer::Refused(_) => AnswerOutcome::Refused,
+            SubmitAnswer::NotTaken(Reason::Throttled) => AnswerOutcome::Throttled,
+            SubmitAnswer::NotTaken(_) => AnswerOutcome::NotTaken,
+            SubmitAnswer::NoAnswer => AnswerOutcome::NoAnswer,
+        }
+    }
+
+    const ALL: [(AnswerOutcome, &'static str); 6] = [
         (AnswerOutcome::Accepted, "accepted"),
         (AnswerOutcome::Refused, "refused"),
         (AnswerOutcome::Throttled, "throttled"),
+        (AnswerOutcome::NotTaken, "not_taken"),
         (AnswerOutcome::NoAnswer, "no_answer"),
         (AnswerOutcome::OutOfPlace, "out_of_place"),
     ];
@@ -75,7 +91,7 @@ pub(crate) struct Meters {
     received: [Counter; 2],
     inbound_duplicates: Counter,
     pub(crate) submits: Counter,
-    answers: [Counter; 5],
+    answers: [Counter; 6],
     receipts: [Counter; 6],
     statuses: [Counter; 5],
     actors: [Gauge; 5],
@@ -83,6 +99,10 @@ pub(crate) struct Meters {
     pub(crate) quarantined: Gauge,
     pub(crate) in_flight: Gauge,
     pub(crate) parked: Gauge,
+    pub(crate) parts: Gauge,
+    pub(crate) delayed: Counter,
+    pub(crate) unroutable: Counter,
+    phases: [Gauge; 6],
     pub(crate) lane: QueueMeter,
     pub(crate) partition: QueueMeter,
     pub(crate) delivery: QueueMeter,
@@ -128,6 +148,11 @@ impl Meters {
             quarantined: gauge!("didfarm_numbers_quarantined"),
             in_flight: gauge!("didfarm_messages_in_flight"),
             parked: gauge!("didfarm_receipts_parked"),
+            parts: gauge!("didfarm_inbound_parts_held"),
+            delayed: counter!("didfarm_messages_delayed_total"),
+            unroutable: counter!("didfarm_inbound_unroutable_total"),
+            phases: Phase::ALL
+                .map(|phase| gauge!("didfarm_deliveries_open", "phase" => phase.as_str())),
             lane: QueueMeter::new("lane"),
             partition: QueueMeter::new("partition"),
             delivery: QueueMeter::new("delivery"),
@@ -146,6 +171,18 @@ impl Meters {
         } else {
             self.received[channel as usize].increment(1);
         }
+    }
+
+    /// Open deliveries by phase, in the order of [`Phase::ALL`].
+    pub(crate) fn phases(&self, counts: [u64; 6]) {
+        for (gauge, count) in self.phases.iter().zip(counts) {
+            gauge.set(count as f64);
+        }
+    }
+
+    /// Carriers come from the settings: their names are a closed set.
+    pub(crate) fn circuit_opened(&self, carrier: &str) {
+        counter!("didfarm_circuits_opened_total", "carrier" => carrier.to_owned()).increment(1);
     }
 
     pub(crate) fn answer(&self, outcome: AnswerOutcome) {
@@ -187,6 +224,8 @@ fn reason(error: &SendError) -> &'static str {
             Refusal::ChannelDisabled { .. } => "channel_disabled",
             Refusal::WindowClosed { .. } => "window_closed",
             Refusal::InsufficientBalance { .. } => "insufficient_balance",
+            Refusal::NoRoute => "no_route",
+            Refusal::Unfit { .. } => "unfit",
             Refusal::SmsNotAvailable
             | Refusal::NumberTaken
             | Refusal::AmountOutOfRange { .. }
@@ -254,6 +293,26 @@ fn describe() {
     describe_gauge!(
         "didfarm_receipts_parked",
         "Receipts whose message is not yet known."
+    );
+    describe_gauge!(
+        "didfarm_inbound_parts_held",
+        "Parts of long inbound messages that wait for the others."
+    );
+    describe_counter!(
+        "didfarm_messages_delayed_total",
+        "Messages that waited longer for their turn than promised."
+    );
+    describe_counter!(
+        "didfarm_inbound_unroutable_total",
+        "Inbound messages for numbers or channels that are not served here."
+    );
+    describe_gauge!(
+        "didfarm_deliveries_open",
+        "Messages whose delivery is not closed, by submit phase."
+    );
+    describe_counter!(
+        "didfarm_circuits_opened_total",
+        "Times that a carrier's circuit opened, by carrier."
     );
     describe_gauge!("didfarm_queue_depth", "Items waiting, by queue.");
     describe_gauge!(

@@ -2,7 +2,7 @@
 
 use didfarm_core::account::RateLimit;
 use didfarm_core::e164::E164;
-use didfarm_core::ids::AccountId;
+use didfarm_core::ids::{AccountId, MessageId};
 use didfarm_core::money::Micros;
 use didfarm_core::refusal::Refusal;
 
@@ -56,6 +56,15 @@ pub struct AccountView {
     pub key_ids: Vec<String>,
 }
 
+/// What an operator found out about a message in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// The carrier took it: it counts as sent.
+    Taken,
+    /// No carrier took it: it has failed and its charge is given back.
+    NotTaken,
+}
+
 /// Why an operator's command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum OperateError {
@@ -77,6 +86,12 @@ pub enum OperateError {
         bytes_min: usize,
         /// Longest key.
         bytes_max: usize,
+    },
+    /// Only a message in doubt can be settled by hand.
+    #[error("the message {message} is not in doubt")]
+    NotInDoubt {
+        /// The id that was given.
+        message: MessageId,
     },
     /// The engine cannot take it now.
     #[error(transparent)]

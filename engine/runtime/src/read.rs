@@ -7,6 +7,7 @@ use didfarm_core::e164::E164;
 use didfarm_core::ids::{ConversationId, MessageId, NumberId};
 use didfarm_core::message::Message;
 use didfarm_core::time::Timestamp;
+pub use didfarm_store::records::round::AgedReceipt;
 
 use crate::send::Unavailable;
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use didfarm_core::channel::Channel;
+use didfarm_core::content::Content;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{CarrierId, CarrierMessageId, ConversationId, MessageId};
+use didfarm_core::peer::Peer;
 use didfarm_core::refusal::Refusal;
 
 use crate::send::Unavailable;
@@ -20,13 +22,17 @@ pub struct InboundMessage {
     /// The carrier's id of it, by which a repeat is known.
     pub carrier_message_id: Option<CarrierMessageId>,
     /// The peer.
-    pub from: E164,
+    pub from: Peer,
+    /// What the peer is also known as.
+    pub alias: Option<Peer>,
     /// Our number.
     pub to: E164,
     /// What carried it.
     pub channel: Channel,
     /// The text, within [`INBOUND_BODY_BYTES_MAX`].
     pub body: Arc<str>,
+    /// What it holds besides the text.
+    pub content: Option<Box<Content>>,
 }
 
 /// An inbound message that is stored.

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use didfarm_core::account::RateLimit;
 use didfarm_core::channel::Channel;
+use didfarm_core::content::Content;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{ConversationId, MessageId, NumberId};
 use didfarm_core::money::Micros;
+use didfarm_core::peer::Peer;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::segments::Encoding;
 use didfarm_core::time::Timestamp;
@@ -27,11 +29,15 @@ pub struct SendRequest {
     /// Our number.
     pub from: Sender,
     /// The peer.
-    pub to: E164,
+    pub to: Peer,
     /// What is to carry it.
     pub channel: Channel,
     /// The text.
     pub body: Arc<str>,
+    /// What it holds besides the text.
+    pub content: Option<Box<Content>>,
+    /// How long it may wait to be taken by a carrier; `None` for the settings' default.
+    pub validity: Option<Duration>,
 }
 
 /// An accepted message: durable before this value exists outside of the engine.
@@ -46,11 +52,13 @@ pub struct SentMessage {
     /// Our number.
     pub from: E164,
     /// The peer.
-    pub to: E164,
+    pub to: Peer,
     /// What carries it.
     pub channel: Channel,
     /// The text.
     pub body: Arc<str>,
+    /// What it holds besides the text.
+    pub content: Option<Box<Content>>,
     /// How the text is encoded.
     pub encoding: Encoding,
     /// How many segments it takes.

@@ -1,13 +1,14 @@
 //! What every thread of the engine shares.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use didfarm_config::Settings;
 use didfarm_core::account::RateLimit;
 use didfarm_core::event::Entry;
 use didfarm_core::ids::{Extent, NumberId};
+use didfarm_core::route::RouteTable;
 use didfarm_core::time::Timestamp;
 use didfarm_store::disk::lock::DirLock;
 use didfarm_store::journal::{Journal, Room};
@@ -19,6 +20,8 @@ use tokio::sync::oneshot;
 use crate::actors::delivery::DeliveryInput;
 use crate::actors::partition::PartitionInput;
 use crate::admission::Admission;
+use crate::callback::Pace;
+use crate::carriers::Views;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::fault::FaultPoints;
@@ -46,6 +49,13 @@ pub(crate) struct Shared {
     pub(crate) callbacks: Arc<Admission>,
     pub(crate) partitions: Vec<Inbox<PartitionInput>>,
     pub(crate) delivery: Inbox<DeliveryInput>,
+    /// Messages that carriers outside of this process have and did not answer.
+    pub(crate) unanswered: AtomicUsize,
+    pub(crate) routes: RouteTable,
+    /// How the carriers are, as the delivery supervisor shows it.
+    pub(crate) carrier_views: Views,
+    /// How fast callbacks become durable.
+    pub(crate) pace: Pace,
     pub(crate) quarantine: Quarantine,
     pub(crate) meters: Meters,
     pub(crate) faults: FaultPoints,

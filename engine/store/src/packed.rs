@@ -62,7 +62,8 @@ impl PackedMap {
     }
 
     /// Merges `changes` (a value to put, `None` to remove) into the leaves and adds the writes
-    /// that this comes to onto `out`, which the caller then applies to the same shelf.
+    /// that this comes to onto `out`, which the caller then applies to the same shelf. Returns how
+    /// many entries more the map has then, below zero when it has fewer.
     ///
     /// Each touched leaf is read once and each resulting leaf is written once; changes that change
     /// nothing cause no write.
@@ -77,7 +78,7 @@ impl PackedMap {
         shelf: &dyn Shelf,
         changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
         out: &mut ShelfBatch,
-    ) -> Result<(), PackedError> {
+    ) -> Result<i64, PackedError> {
         if out.touches(&[self.prefix]) {
             return Err(PackedError::AppliedTwice { map: self.prefix });
         }
@@ -85,8 +86,9 @@ impl PackedMap {
             self.check_bounds(key, change.as_deref())?;
         }
         let merge = merge::Merge::new(self, shelf);
-        out.append(merge.finish(changes.iter().peekable())?);
-        Ok(())
+        let (staged, grown) = merge.finish(changes.iter().peekable())?;
+        out.append(staged);
+        Ok(grown)
     }
 
     /// Walks the entries from `from` on, lazily, in either direction; going backward, `from` is

@@ -30,6 +30,8 @@ const META_KEY: &[u8] = b"M";
 pub const ROUND_EVENTS_MAX: usize = 32_768;
 /// The same where much is behind and nobody is held up by it: one write takes more changes of a record.
 pub const LARGE_ROUND_EVENTS_MAX: usize = 262_144;
+/// Receipts that are kept after they aged out; the oldest makes room.
+pub const AGED_RECEIPTS_MAX: u64 = 100_000;
 
 /// Why records cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,8 @@ pub struct Meta {
     pub number_next: u32,
     /// How many rows the maps hold.
     pub counts: Counts,
+    /// How many receipts ever aged out; the last [`AGED_RECEIPTS_MAX`] of them are kept.
+    pub aged_total: u64,
 }
 
 /// Rows of each map; an audit compares them with what it finds.
@@ -87,7 +91,7 @@ pub struct Counts {
     pub accounts: u64,
     /// Numbers.
     pub numbers: u64,
-    /// Conversations, and so pairs and inbox rows.
+    /// Conversations, and so inbox rows.
     pub conversations: u64,
     /// Further extents.
     pub extents: u64,
@@ -99,6 +103,14 @@ pub struct Counts {
     pub parked: u64,
     /// Ledger entries.
     pub ledger: u64,
+    /// Rows of the pair index: one for each conversation, and those of aliases.
+    pub pairs: u64,
+    /// Carrier message ids that lead to their message.
+    pub owners: u64,
+    /// Carrier message ids that lead to an older inbound message.
+    pub inbound: u64,
+    /// Parts of long inbound messages that wait for the others.
+    pub parts: u64,
 }
 
 impl Meta {
@@ -116,7 +128,12 @@ impl Meta {
             in_flight: 0,
             parked: 0,
             ledger: 0,
+            pairs: 0,
+            owners: 0,
+            inbound: 0,
+            parts: 0,
         },
+        aged_total: 0,
     };
 }
 

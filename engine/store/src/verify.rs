@@ -10,12 +10,14 @@
 //! | V3 | Encoding and segments are what the body asks for; an outbound message's charge is one whole price for each segment, an inbound one's is nothing. |
 //! | V4 | A message's history begins with its first status at its creation, only moves forward, and ends with what its delivery says; it is marked read when its delivery is. |
 //! | V5 | Every message lies in an extent of exactly one conversation and agrees with it, its number and its account; the ordinals of an extent have no hole; what a conversation says of its messages is so. |
-//! | V6 | An outbound message's delivery is in one place: in flight while it is open, with the message once it is closed. |
-//! | V7 | Every conversation has its row in the pair index, and the index has no other. |
+//! | V6 | An outbound message's delivery is in one place: in flight while it is open, with the message from when it closed, even if it opens again; both name the same route. |
+//! | V7 | Every conversation has its row in the pair index, and one for each alias of its peer that leads to no other conversation; the index has no other, but for aliases that their conversation may have forgotten. |
 //! | V8 | Every message has its row in the timeline and every conversation in the inbox, and these have no other. |
-//! | V9 | A parked receipt lies under its own key, and its carrier message id belongs to no delivery in flight. |
+//! | V9 | A parked receipt lies under its own key, and its carrier message id belongs to no delivery in flight; the ring of those that aged out has the last ones and no more. |
 //! | V10 | Every leaf and every record is sound and under its own key, the stored counts are the counts, and no id in use is still to be given out. |
 //! | V11 | The journal goes on where the records end, without a gap, and reaches as far as its last clean stop; no API key opens two accounts. |
+//! | V12 | A carrier message id that is indexed leads to a message whose delivery has it; one of an older inbound message leads to such a message of its conversation and carrier, and a conversation has some of these exactly when it says so. |
+//! | V13 | A part that waits lies under its own key and is one of its message's. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.
@@ -24,9 +26,11 @@
 //!
 //! Memory stays small whatever is stored: some bytes for each account, API key and number, tables of
 //! fixed size, and the replayed tail. Maps are walked once, in order; a second walk names the subjects
-//! only where the first found that two maps differ.
+//! only where the first found that two maps differ. Rows of carrier message ids are looked up one by
+//! one: their digests lie in no order that the messages have.
 
 mod audit;
+mod carrier_ids;
 mod conversations;
 mod counts;
 mod deliveries;
@@ -38,6 +42,7 @@ mod maps;
 mod message_rules;
 mod messages;
 mod owners;
+mod pairs;
 mod report;
 mod sides;
 mod suspects;
@@ -126,6 +131,10 @@ fn check(
     messages::check(&mut audit, &owners, &extents);
     deliveries::check_in_flight(&mut audit);
     deliveries::check_parked(&mut audit);
+    deliveries::check_aged(&mut audit);
+    carrier_ids::check_owners(&mut audit);
+    carrier_ids::check_inbound(&mut audit);
+    deliveries::check_parts(&mut audit);
     indexes::check(&mut audit);
     ledger::check(&mut audit, &mut owners);
     suspects::check(&mut audit, &extents);

@@ -194,11 +194,11 @@ fn a_missing_segment_is_named() {
 #[test]
 fn an_unknown_format_version_is_named() {
     let closed = Closed::new();
-    closed.edit(&closed.segments()[0], |bytes| bytes[4] = 2);
+    closed.edit(&closed.segments()[0], |bytes| bytes[4] = 1);
     let error = closed.refusal(LAST);
     assert!(matches!(
         error,
-        JournalOpenError::Read(JournalReadError::UnknownVersion { version: 2, .. })
+        JournalOpenError::Read(JournalReadError::UnknownVersion { version: 1, .. })
     ));
 }
 

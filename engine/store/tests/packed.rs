@@ -267,6 +267,32 @@ fn changes_that_change_nothing_write_nothing() {
 }
 
 #[test]
+fn the_growth_of_a_map_is_told() {
+    let shelf = MemoryShelf::new();
+    let grown = |changes: &Changes| {
+        let mut batch = ShelfBatch::new();
+        let grown = MAP.apply(&shelf, changes, &mut batch).unwrap();
+        shelf.apply(batch).unwrap();
+        grown
+    };
+    let removed = |range: std::ops::Range<u32>| {
+        numbered(range, 1)
+            .into_keys()
+            .map(|key| (key, None))
+            .collect::<Changes>()
+    };
+    assert_eq!(grown(&removed(0..10)), 0);
+    assert_eq!(grown(&numbered(0..1000, 40)), 1000);
+    assert_eq!(grown(&numbered(500..1500, 40)), 500, "half of them again");
+    assert_eq!(grown(&numbered(0..1500, 30)), 0, "other values");
+    let mut mixed = removed(1400..1700);
+    mixed.extend(numbered(2000..2010, 40));
+    assert_eq!(grown(&mixed), 10 - 100);
+    assert_eq!(grown(&removed(0..3000)), -1410);
+    assert_eq!(audited(&shelf).1.entries, 0);
+}
+
+#[test]
 fn what_does_not_fit_is_refused_whole() {
     let shelf = MemoryShelf::new();
     let mut batch = ShelfBatch::new();

@@ -236,8 +236,19 @@ fn every_prefix_of_the_script_is_sound() {
     let known = Run::whole(&model, &machine);
     assert_eq!((known.durable, known.synced), (model.last(), model.last()));
     assert!(known.trimmed > 5, "only {} segments went", known.trimmed);
-    assert!(machine.records().meta().unwrap().counts.in_flight > 0);
-    assert!(machine.records().meta().unwrap().counts.parked > 0);
+    let meta = machine.records().meta().unwrap();
+    let counts = meta.counts;
+    for (kind, count) in [
+        ("in flight", counts.in_flight),
+        ("parked", counts.parked),
+        ("aged", meta.aged_total),
+        ("carrier ids", counts.owners),
+        ("inbound ids", counts.inbound),
+        ("parts", counts.parts),
+        ("aliases", counts.pairs - counts.conversations),
+    ] {
+        assert!(count > 0, "the script leaves {kind}");
+    }
     model.assert_at(&records, Seq::ZERO, Seq::ZERO, "nothing");
     for (seq, entry) in (1..).map(Seq).zip(&model.entries) {
         let meta = records.meta().unwrap();

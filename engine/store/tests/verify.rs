@@ -1,5 +1,7 @@
 //! Verify and repair: a sound store is clean, every kind of breach is named, a damaged store is rebuilt.
 
+#[path = "verify/carrier_ids.rs"]
+mod carrier_ids;
 #[path = "verify/directory.rs"]
 mod directory;
 #[path = "verify/extents.rs"]

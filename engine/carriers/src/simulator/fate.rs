@@ -17,7 +17,7 @@
 //! Every other ending is accepted and delivered, unless a share decides otherwise. A message of several
 //! segments has its fate in each of them. A WhatsApp message is read after it was delivered.
 
-use didfarm_core::e164::E164;
+use didfarm_core::peer::Peer;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,9 +104,12 @@ pub const FATES: &[FateRow] = &[
 const ENDINGS: u64 = 10_000;
 
 impl Fate {
-    /// Reads the fate off a peer's last four digits.
-    pub fn of(peer: E164) -> Fate {
-        let ending = (peer.digits() % ENDINGS) as usize;
+    /// Reads the fate off a peer's last four digits; a peer known by a name only gets its messages.
+    pub fn of(peer: &Peer) -> Fate {
+        let Some(number) = peer.number() else {
+            return Fate::Delivered;
+        };
+        let ending = (number.digits() % ENDINGS) as usize;
         match ending.checked_sub(1).and_then(|place| FATES.get(place)) {
             Some(row) => row.fate,
             None => Fate::Delivered,
@@ -116,6 +119,8 @@ impl Fate {
 
 #[cfg(test)]
 mod tests {
+    use didfarm_core::e164::E164;
+
     use super::*;
 
     #[test]
@@ -137,7 +142,7 @@ mod tests {
         for ending in 0..ENDINGS {
             let peer = E164::from_digits(31_610_000_000 + ending).unwrap();
             let expected = by_place(ending).map_or(Fate::Delivered, |row| row.fate);
-            assert_eq!(Fate::of(peer), expected, "{ending:04}");
+            assert_eq!(Fate::of(&peer.into()), expected, "{ending:04}");
         }
     }
 }

@@ -35,7 +35,7 @@ impl Meter {
             match event {
                 CarrierEvent::Answer(_, SubmitAnswer::Accepted(_)) => answers[0] += 1,
                 CarrierEvent::Answer(_, SubmitAnswer::Refused(_)) => answers[1] += 1,
-                CarrierEvent::Answer(_, SubmitAnswer::Throttled) => answers[2] += 1,
+                CarrierEvent::Answer(_, SubmitAnswer::NotTaken(_)) => answers[2] += 1,
                 CarrierEvent::Answer(_, SubmitAnswer::NoAnswer) => answers[3] += 1,
                 CarrierEvent::Receipt(receipt) => receipts[receipt.claim as usize] += 1,
             }

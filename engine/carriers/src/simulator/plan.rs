@@ -46,10 +46,11 @@ impl Due {
         let answer = match self.what {
             What::Accepted(ids) => SubmitAnswer::Accepted((1..=ids).map(id).collect()),
             What::Refused(reason) => SubmitAnswer::Refused(reason),
-            What::Throttled => SubmitAnswer::Throttled,
+            What::Throttled => SubmitAnswer::NotTaken(Reason::Throttled),
             What::NoAnswer => SubmitAnswer::NoAnswer,
             What::Receipt(segment, claim, reason) => {
                 return CarrierEvent::Receipt(Receipt {
+                    message: Some(self.message),
                     id: id(segment),
                     claim,
                     reason,
@@ -74,7 +75,7 @@ pub(super) fn plan(
         schedule,
     };
     if within_rate {
-        plan.submit(Fate::of(submit.to));
+        plan.submit(Fate::of(&submit.to));
     } else {
         plan.answer(What::Throttled);
     }

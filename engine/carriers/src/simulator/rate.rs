@@ -7,6 +7,7 @@ use didfarm_core::channel::Channel;
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{CarrierId, CarrierMessageId, MessageId};
+use didfarm_core::time::Timestamp;
 
 use super::{Simulator, SimulatorSettings};
 use crate::{Carrier, CarrierEvent, CarrierSink, Submit, SubmitAnswer};
@@ -53,10 +54,12 @@ fn submit(id: u64) -> Submit {
     Submit {
         message: MessageId(id),
         from: number(PEER + 1),
-        to: number(PEER),
+        to: number(PEER).into(),
         channel: Channel::Sms,
         body: Arc::default(),
         segments: 1,
+        content: None,
+        valid_until: Timestamp(i64::MAX),
         submit: 1,
     }
 }

@@ -11,6 +11,7 @@ use didfarm_core::channel::Channel;
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{CarrierId, MessageId};
+use didfarm_core::time::Timestamp;
 
 /// How long a condition may take to come true.
 const PATIENCE_MS: u64 = 30_000;
@@ -91,10 +92,12 @@ pub fn sms(id: u64, ending: u64) -> Submit {
     Submit {
         message: MessageId(id),
         from: E164::from_digits(31_970_000_000).unwrap(),
-        to: E164::from_digits(31_610_000_000 + ending).unwrap(),
+        to: E164::from_digits(31_610_000_000 + ending).unwrap().into(),
         channel: Channel::Sms,
         body: "hello".into(),
         segments: 1,
+        content: None,
+        valid_until: Timestamp(i64::MAX),
         submit: 1,
     }
 }
@@ -141,7 +144,7 @@ pub fn story(seen: &[Seen]) -> Vec<String> {
             format!("accepted {}", ids.join(" "))
         }
         CarrierEvent::Answer(_, SubmitAnswer::Refused(reason)) => format!("refused {reason}"),
-        CarrierEvent::Answer(_, SubmitAnswer::Throttled) => "throttled".to_owned(),
+        CarrierEvent::Answer(_, SubmitAnswer::NotTaken(reason)) => reason.to_string(),
         CarrierEvent::Answer(_, SubmitAnswer::NoAnswer) => "no answer".to_owned(),
         CarrierEvent::Receipt(receipt) => {
             let why = receipt

@@ -6,6 +6,7 @@ use didfarm_carriers::simulator::SimulatorSettings;
 use didfarm_carriers::{Submit, SubmitAnswer};
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::ids::MessageId;
+use didfarm_core::reason::Reason;
 
 use crate::recording::{answers, claims, run, sms, whatsapp};
 
@@ -36,7 +37,7 @@ fn assert_share(count: usize, of: usize, share: f64) {
 fn throttled(answers: &HashMap<MessageId, SubmitAnswer>) -> usize {
     answers
         .values()
-        .filter(|answer| **answer == SubmitAnswer::Throttled)
+        .filter(|answer| **answer == SubmitAnswer::NotTaken(Reason::Throttled))
         .count()
 }
 
@@ -128,7 +129,9 @@ fn a_throttled_message_is_taken_on_a_later_submit() {
             .iter_mut()
             .for_each(|waiting| waiting.submit = submit);
         let answers = answers(&run(half.clone(), waiting.clone()));
-        waiting.retain(|waiting| answers[&waiting.message] == SubmitAnswer::Throttled);
+        waiting.retain(|waiting| {
+            answers[&waiting.message] == SubmitAnswer::NotTaken(Reason::Throttled)
+        });
     }
     assert!(
         waiting.is_empty(),

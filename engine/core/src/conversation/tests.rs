@@ -1,7 +1,7 @@
 //! A conversation's rules: ids without a hole, one thread for both channels, the window.
 
 use super::*;
-use crate::e164::Validation;
+use crate::e164::{E164, Validation};
 use crate::ids::Extent;
 use crate::number::NumberState;
 use crate::segments;
@@ -28,6 +28,8 @@ fn send(channel: Channel, body: &str) -> SendMessage {
         body: body.into(),
         segmentation,
         charge: Micros::new(8_000),
+        content: None,
+        valid_until: Timestamp(i64::MAX),
     }
 }
 
@@ -38,6 +40,8 @@ fn receive(channel: Channel, id: Option<&str>) -> ReceiveMessage {
         segmentation: segments::count("Hi"),
         carrier: CarrierId::SIMULATOR,
         carrier_message_id: id.map(|id| CarrierMessageId(id.into())),
+        content: None,
+        alias: None,
     }
 }
 
@@ -67,7 +71,7 @@ impl Bench {
         let number = number();
         let pair = Pair {
             number: &number,
-            peer: e164("+31612345678"),
+            peer: &e164("+31612345678").into(),
         };
         let mut fresh = || {
             self.next += 1;
@@ -82,13 +86,14 @@ impl Bench {
         let number = number();
         let pair = Pair {
             number: &number,
-            peer: e164("+31612345678"),
+            peer: &e164("+31612345678").into(),
         };
         let mut fresh = || {
             self.next += 1;
             Extent(self.next - 1)
         };
-        let received = decide_receive(self.state.as_ref(), pair, command, &mut fresh).unwrap();
+        let received =
+            decide_receive(self.state.as_ref(), pair, command, None, &mut fresh).unwrap();
         if let Receiving::New(_, events) = &received {
             self.apply(events, now);
         }
@@ -191,4 +196,84 @@ fn an_inbound_message_that_comes_again_is_known() {
         ));
     }
     assert_eq!(bench.state.unwrap().inbound_known.len(), INBOUND_KNOWN_MAX);
+}
+
+#[test]
+fn a_template_needs_no_window_and_media_does() {
+    let mut bench = Bench::new();
+    let of = |kind| SendMessage {
+        content: Some(Box::new(Content::of(kind))),
+        ..send(Channel::WhatsApp, "")
+    };
+    assert_eq!(
+        bench.send(of(ContentKind::Image), Timestamp(1)),
+        Err(Refusal::WindowClosed { expired_at: None })
+    );
+    assert!(bench.send(of(ContentKind::Template), Timestamp(1)).is_ok());
+}
+
+#[test]
+fn a_channel_carries_only_what_it_can() {
+    let number = number();
+    let decide = |peer: &str, command| {
+        let pair = Pair {
+            number: &number,
+            peer: &Peer::parse(peer).unwrap(),
+        };
+        decide_send(None, pair, command, Timestamp(1), &mut || Extent(7)).map(|_| ())
+    };
+    let template = |channel| SendMessage {
+        content: Some(Box::new(Content::of(ContentKind::Template))),
+        ..send(channel, "")
+    };
+    let unfit = |outcome: Result<(), Refusal>| matches!(outcome, Err(Refusal::Unfit { .. }));
+    assert!(unfit(decide("US.134912", send(Channel::Sms, "hi"))));
+    assert!(unfit(decide("MyBank", template(Channel::WhatsApp))));
+    assert!(unfit(decide("+31612345678", template(Channel::Sms))));
+    assert_eq!(decide("US.134912", template(Channel::WhatsApp)), Ok(()));
+}
+
+#[test]
+fn a_peer_with_two_names_stays_one_conversation() {
+    let mut bench = Bench::new();
+    let alias = Peer::parse("US.134912").unwrap();
+    let command = ReceiveMessage {
+        alias: Some(alias.clone()),
+        ..receive(Channel::WhatsApp, Some("a"))
+    };
+    for id in ["a", "b"] {
+        let command = ReceiveMessage {
+            carrier_message_id: Some(CarrierMessageId(id.into())),
+            ..command.clone()
+        };
+        bench.receive(command, Timestamp(1));
+    }
+    assert_eq!(bench.state.unwrap().aliases, [alias]);
+}
+
+#[test]
+fn a_repeat_beyond_the_known_ones_is_left_to_the_index() {
+    let mut bench = Bench::new();
+    let id = |n: usize| CarrierMessageId(n.to_string().into());
+    let mut left = Vec::new();
+    for n in 0..=INBOUND_KNOWN_MAX {
+        let command = ReceiveMessage {
+            carrier_message_id: Some(id(n)),
+            ..receive(Channel::Sms, None)
+        };
+        let before = bench.state.clone();
+        let Receiving::New(_, events) = bench.receive(command, Timestamp(1)) else {
+            panic!("it is new");
+        };
+        let gone = before.as_ref().and_then(|state| {
+            events
+                .iter()
+                .find_map(|event| state.leaves_for_index(event))
+        });
+        left.extend(gone.cloned().map(|(_, id, _)| id));
+    }
+    assert_eq!(left, [id(0)]);
+    let state = bench.state.as_ref().unwrap();
+    assert!(state.wants_index(CarrierId::SIMULATOR, &id(0)));
+    assert!(!state.wants_index(CarrierId::SIMULATOR, &id(1)));
 }

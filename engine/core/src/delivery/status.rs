@@ -1,7 +1,7 @@
 //! Public status: a pure function of the submit phase and of the claims over all segments.
 //!
 //! `delivered` needs every segment; `failed` needs one that failed, and stays until every segment is
-//! known to have arrived after all. So the status only ever rises, in whatever order receipts come.
+//! known to have arrived after all, and so does one that was given up. So the status only ever rises, in whatever order receipts come.
 
 use std::fmt;
 
@@ -75,13 +75,13 @@ impl Delivery {
     /// The public status now.
     pub fn status(&self) -> Status {
         match self.phase {
-            // A throttled message was under way already: it does not fall back to `queued`.
+            // A message that was not taken was under way already: it does not fall back to `queued`.
             Phase::Queued if self.submits > 0 => Status::Sending,
             Phase::Queued => Status::Queued,
             Phase::Submitting | Phase::InDoubt => Status::Sending,
-            Phase::Refused => Status::Failed,
+            Phase::Refused | Phase::GivenUp => Status::Failed,
             Phase::Submitted if self.all(Claim::Delivered) => Status::Delivered,
-            Phase::Submitted if self.any(Claim::Failed) => Status::Failed,
+            Phase::Submitted if self.gave_up || self.any(Claim::Failed) => Status::Failed,
             Phase::Submitted => Status::Sent,
         }
     }

@@ -4,18 +4,49 @@ use proptest::prelude::*;
 
 use super::status::Status;
 use super::*;
+use crate::ids::CarrierId;
+use crate::route::RouteReason;
 
 fn id(text: &str) -> CarrierMessageId {
     CarrierMessageId(text.into())
+}
+
+const ROUTE: Route = Route {
+    carrier: CarrierId(7),
+    reason: RouteReason::Preferred,
+};
+
+fn start() -> Input {
+    Input::Start { route: ROUTE }
+}
+
+fn accepted(ids: Vec<CarrierMessageId>) -> Input {
+    Input::Accepted {
+        ids,
+        indexed: false,
+    }
+}
+
+fn receipt(of: &str, claim: Claim, reason: Option<Reason>, named: bool) -> Input {
+    Input::Receipt {
+        id: id(of),
+        claim,
+        reason,
+        named,
+    }
 }
 
 fn submitted(segments: usize) -> Delivery {
     let ids = (0..segments)
         .map(|place| id(&format!("c{place}")))
         .collect();
+    driven(&[start(), accepted(ids)])
+}
+
+fn driven(inputs: &[Input]) -> Delivery {
     let mut delivery = Delivery::new();
-    for input in [Input::Start, Input::Accepted { ids }] {
-        drive(&mut delivery, input);
+    for input in inputs {
+        drive(&mut delivery, input.clone());
     }
     delivery
 }
@@ -28,62 +59,58 @@ fn drive(delivery: &mut Delivery, input: Input) -> Outcome {
     outcome
 }
 
-fn in_phase(phase: Phase) -> Delivery {
-    let inputs: &[Input] = match phase {
-        Phase::Queued => &[],
-        Phase::Submitting => &[Input::Start],
-        Phase::InDoubt => &[Input::Start, Input::NoAnswer],
-        Phase::Submitted => return submitted(1),
-        Phase::Refused => &[
-            Input::Start,
-            Input::Refused {
-                reason: Reason::Rejected,
-            },
-        ],
-    };
-    let mut delivery = Delivery::new();
-    for input in inputs {
-        drive(&mut delivery, input.clone());
+fn refused() -> Input {
+    Input::Refused {
+        reason: Reason::Rejected,
     }
-    delivery
+}
+
+fn not_taken() -> Input {
+    Input::NotTaken {
+        reason: Reason::Throttled,
+    }
 }
 
 #[test]
 fn the_table_in_the_documentation_is_the_one_in_the_code() {
     let inputs = [
-        ("start", Input::Start),
-        ("accepted", Input::Accepted { ids: vec![id("x")] }),
-        (
-            "refused",
-            Input::Refused {
-                reason: Reason::Rejected,
-            },
-        ),
-        ("throttled", Input::Throttled),
+        ("start", start()),
+        ("accepted", accepted(vec![id("x")])),
+        ("refused", refused()),
+        ("not_taken", not_taken()),
         ("no_answer", Input::NoAnswer),
-        (
-            "receipt",
-            Input::Receipt {
-                id: id("c0"),
-                claim: Claim::Delivered,
-                reason: None,
-            },
-        ),
+        ("receipt", receipt("c0", Claim::Delivered, None, false)),
+        ("named", receipt("c0", Claim::Delivered, None, true)),
         ("no_receipt", Input::NoReceipt),
+        ("delayed", Input::Delayed),
+        ("expired", Input::Expired),
+        ("give_up", Input::GiveUp),
     ];
-    let mut rows = vec![
-        std::iter::once("phase")
-            .chain(inputs.iter().map(|(name, _)| *name))
-            .collect::<Vec<_>>(),
+    let states = [
+        ("queued", driven(&[])),
+        ("requeued", driven(&[start(), not_taken()])),
+        ("submitting", driven(&[start()])),
+        ("in_doubt", driven(&[start(), Input::NoAnswer])),
+        ("submitted", submitted(1)),
+        ("refused", driven(&[start(), refused()])),
+        (
+            "given_up",
+            driven(&[start(), Input::NoAnswer, Input::GiveUp]),
+        ),
     ];
     for phase in Phase::ALL {
-        let mut row = vec![phase.as_str()];
+        assert!(states.iter().any(|(_, state)| state.phase == phase));
+    }
+    let header = std::iter::once("phase").chain(inputs.iter().map(|(name, _)| *name));
+    let mut rows: Vec<Vec<&str>> = vec![header.collect()];
+    for (name, state) in &states {
+        let mut row = vec![*name];
         for (_, input) in &inputs {
-            let mut delivery = in_phase(phase);
-            assert_eq!(delivery.phase, phase);
+            let mut delivery = state.clone();
             row.push(match drive(&mut delivery, input.clone()) {
                 Outcome::Moved(DeliveryEvent::Claimed(..)) => "join",
-                Outcome::Moved(DeliveryEvent::Unconfirmed) => "unconfirmed",
+                Outcome::Moved(DeliveryEvent::Unconfirmed) => "+unconfirmed",
+                Outcome::Moved(DeliveryEvent::Delayed) => "+delayed",
                 Outcome::Moved(_) => delivery.phase.as_str(),
                 Outcome::OutOfPlace => "·",
                 Outcome::Late => "late",
@@ -92,8 +119,7 @@ fn the_table_in_the_documentation_is_the_one_in_the_code() {
         }
         rows.push(row);
     }
-    let source = include_str!("../delivery.rs");
-    let documented: Vec<Vec<&str>> = source
+    let documented: Vec<Vec<&str>> = include_str!("../delivery.rs")
         .lines()
         .skip_while(|line| !line.contains("```text"))
         .skip(1)
@@ -104,12 +130,82 @@ fn the_table_in_the_documentation_is_the_one_in_the_code() {
 }
 
 #[test]
+fn a_receipt_that_names_a_message_in_doubt_settles_it() {
+    let mut delivery = driven(&[start(), Input::NoAnswer]);
+    assert_eq!(
+        (delivery.status(), delivery.reason()),
+        (Status::Sending, Some(Reason::InDoubt))
+    );
+    drive(&mut delivery, receipt("c0", Claim::Delivered, None, true));
+    assert_eq!(
+        (delivery.status(), delivery.reason()),
+        (Status::Delivered, None)
+    );
+    // The answer that was lost comes after all.
+    assert_eq!(
+        drive(&mut delivery, accepted(vec![id("c0")])),
+        Outcome::Late
+    );
+}
+
+#[test]
+fn a_message_that_was_given_up_rises_only_when_it_arrived() {
+    let mut delivery = driven(&[start(), Input::NoAnswer, Input::GiveUp]);
+    assert!(delivery.is_closed());
+    assert_eq!(
+        (delivery.status(), delivery.reason()),
+        (Status::Failed, Some(Reason::InDoubt))
+    );
+    drive(&mut delivery, receipt("c0", Claim::EnRoute, None, true));
+    assert_eq!(
+        (delivery.status(), delivery.reason()),
+        (Status::Failed, Some(Reason::InDoubt))
+    );
+    drive(&mut delivery, receipt("c0", Claim::Delivered, None, true));
+    assert_eq!(
+        (delivery.status(), delivery.reason()),
+        (Status::Delivered, None)
+    );
+}
+
+#[test]
+fn what_no_carrier_took_expires_and_is_given_back() {
+    for inputs in [&[][..], &[start(), not_taken()]] {
+        let mut delivery = driven(inputs);
+        let Outcome::Moved(event) = drive(&mut delivery, Input::Expired) else {
+            panic!("it does not expire");
+        };
+        assert!(event.gives_back());
+        assert_eq!(
+            (delivery.status(), delivery.reason()),
+            (Status::Failed, Some(Reason::Expired))
+        );
+    }
+}
+
+#[test]
+fn a_message_that_waits_too_long_says_so_until_it_goes() {
+    let mut delivery = driven(&[Input::Delayed]);
+    assert_eq!(
+        (delivery.status(), delivery.reason()),
+        (Status::Queued, Some(Reason::Delayed))
+    );
+    assert_eq!(drive(&mut delivery, Input::Delayed), Outcome::Late);
+    drive(&mut delivery, start());
+    assert_eq!(
+        (delivery.status(), delivery.reason()),
+        (Status::Sending, None)
+    );
+}
+
+#[test]
 fn a_receipt_for_an_unknown_id_is_out_of_place() {
     let mut delivery = submitted(2);
     let stray = Input::Receipt {
         id: id("other"),
         claim: Claim::Delivered,
         reason: None,
+        named: false,
     };
     assert_eq!(drive(&mut delivery, stray), Outcome::OutOfPlace);
 }
@@ -121,6 +217,7 @@ fn a_message_is_delivered_when_every_segment_is() {
         id: id(place),
         claim: Claim::Delivered,
         reason: None,
+        named: false,
     };
     drive(&mut delivery, receipt("c0"));
     assert_eq!(
@@ -142,11 +239,13 @@ fn a_receipt_against_a_final_one_is_a_contradiction_and_delivered_is_the_stronge
         id: id("c0"),
         claim: Claim::Failed,
         reason: Some(Reason::Unreachable),
+        named: false,
     };
     let delivered = Input::Receipt {
         id: id("c0"),
         claim: Claim::Delivered,
         reason: None,
+        named: false,
     };
     assert!(matches!(
         drive(&mut delivery, failed.clone()),
@@ -176,6 +275,7 @@ fn read_implies_delivered() {
             id: id("c0"),
             claim: Claim::Read,
             reason: None,
+            named: false,
         },
     );
     assert_eq!(
@@ -199,6 +299,7 @@ fn a_missing_receipt_leaves_sent_and_a_late_one_still_corrects_it() {
             id: id("c0"),
             claim: Claim::Delivered,
             reason: None,
+            named: false,
         },
     );
     assert_eq!(
@@ -225,6 +326,7 @@ fn after(segments: usize, receipts: &[(usize, Claim, Option<Reason>)]) -> (Deliv
             id: id(&format!("c{place}")),
             claim: *claim,
             reason: *reason,
+            named: false,
         };
         drive(&mut delivery, input);
         path.push(delivery.status());

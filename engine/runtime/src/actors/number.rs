@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 use didfarm_core::conversation::Conversation;
-use didfarm_core::e164::E164;
 use didfarm_core::event::{Entry, Event};
 use didfarm_core::ids::NumberId;
 use didfarm_core::number::{Number, NumberCommand};
+use didfarm_core::peer::Peer;
 use didfarm_store::seq::Seq;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
@@ -51,7 +51,7 @@ pub(crate) struct SetNumber {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Loaded {
-    pub(crate) peer: E164,
+    pub(crate) peer: Peer,
     /// Which of the number's actors asked: an answer for one that failed is no answer for its successor.
     pub(crate) asker: u64,
     /// `None` when the records could not be read.
@@ -62,7 +62,7 @@ pub(crate) struct Loaded {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct ChildFailed {
-    pub(crate) peer: E164,
+    pub(crate) peer: Peer,
     /// Which of the pair's actors, in the order they were started.
     pub(crate) generation: u64,
 }
@@ -120,9 +120,11 @@ pub(crate) struct NumberActor {
     context: Rc<NumberContext>,
     /// Which of the number's actors this is, in the order they were started.
     instance: u64,
-    children: FxHashMap<E164, Child>,
+    children: FxHashMap<Peer, Child>,
+    /// Other names of peers whose conversations are resident, by the name that the conversation has.
+    aliases: FxHashMap<Peer, Peer>,
     /// Resident conversations by when they may be idle, oldest first; one entry each.
-    idle: VecDeque<(Duration, E164)>,
+    idle: VecDeque<(Duration, Peer)>,
     /// Conversations are loaded from records that hold at least this.
     load_after: Seq,
     /// Conversations started so far.
@@ -151,6 +153,7 @@ impl NumberActor {
             context: Rc::new(context),
             instance,
             children: FxHashMap::default(),
+            aliases: FxHashMap::default(),
             idle: VecDeque::new(),
             load_after,
             generations: 0,
@@ -162,7 +165,8 @@ impl NumberActor {
         self.context.number.borrow().id
     }
 
-    fn forward(&mut self, peer: E164, command: Command) {
+    fn forward(&mut self, peer: &Peer, alias: Option<&Peer>, command: Command) {
+        let peer = self.resident_name(peer, alias);
         match self.children.entry(peer) {
             Slot::Occupied(mut child) => match child.get_mut() {
                 Child::Loading(waiting) => waiting.push(command),
@@ -171,36 +175,90 @@ impl NumberActor {
                 }
             },
             Slot::Vacant(slot) => {
-                slot.insert(Child::Loading(vec![command]));
                 let lookup = Lookup {
-                    number: self.id(),
+                    number: self.context.number.borrow().id,
                     asker: self.instance,
-                    peer,
+                    peer: slot.key().clone(),
+                    alias: alias.cloned(),
                     after: self.load_after,
                 };
+                slot.insert(Child::Loading(vec![command]));
                 self.context.partition.look_up(lookup);
             }
         }
     }
 
-    fn loaded(&mut self, peer: E164, state: Option<Conversation>) {
-        let Some(Child::Loading(waiting)) = self.children.remove(&peer) else {
-            return;
+    /// The name under which a peer's conversation is resident, or is to be loaded. A peer with two
+    /// names goes where either of them is, and both lead there from then on.
+    fn resident_name(&mut self, peer: &Peer, alias: Option<&Peer>) -> Peer {
+        let known = |name: &Peer| match self.aliases.get(name) {
+            Some(own) => Some(own.clone()),
+            None => self.children.contains_key(name).then(|| name.clone()),
+        };
+        let Some(alias) = alias else {
+            return known(peer).unwrap_or_else(|| peer.clone());
+        };
+        let name = known(peer)
+            .or_else(|| known(alias))
+            .unwrap_or_else(|| peer.clone());
+        for other in [peer, alias] {
+            if *other != name && !self.children.contains_key(other) {
+                self.aliases.insert(other.clone(), name.clone());
+            }
+        }
+        name
+    }
+
+    fn loaded(&mut self, asked: Peer, state: Option<Conversation>) {
+        let mut waiting = match self.children.get_mut(&asked) {
+            Some(Child::Loading(waiting)) => std::mem::take(waiting),
+            // It came to be resident by its other name.
+            Some(Child::Resident { .. }) | None => return,
+        };
+        self.children.remove(&asked);
+        let peer = match &state {
+            Some(state) if state.peer != asked => {
+                // The records know the peer by another name.
+                self.aliases.insert(asked.clone(), state.peer.clone());
+                for own in self.aliases.values_mut() {
+                    if *own == asked {
+                        *own = state.peer.clone();
+                    }
+                }
+                state.peer.clone()
+            }
+            Some(_) | None => asked,
         };
         let now = self.context.engine().clock.elapsed();
+        match self.children.get_mut(&peer) {
+            Some(Child::Resident { addr, pulse }) => {
+                for command in waiting {
+                    hand_over(addr, pulse, command, now);
+                }
+                return;
+            }
+            // Its own answer is on the way and is no use any more.
+            Some(Child::Loading(others)) => waiting.append(others),
+            None => {}
+        }
         self.generations += 1;
         let pulse = Rc::new(Pulse {
             generation: self.generations,
             ..Pulse::default()
         });
         pulse.used_at.set(now);
-        let actor =
-            ConversationActor::new(Rc::clone(&self.context), peer, state, Rc::clone(&pulse));
+        let actor = ConversationActor::new(
+            Rc::clone(&self.context),
+            peer.clone(),
+            state,
+            Rc::clone(&pulse),
+        );
         let addr = actor.start();
         for command in waiting {
             hand_over(&addr, &pulse, command, now);
         }
-        self.children.insert(peer, Child::Resident { addr, pulse });
+        self.children
+            .insert(peer.clone(), Child::Resident { addr, pulse });
         self.idle.push_back((now, peer));
     }
 
@@ -241,6 +299,8 @@ impl NumberActor {
 
     /// Gives back the room of those who left.
     fn shrink(&mut self) {
+        let children = &self.children;
+        self.aliases.retain(|_, own| children.contains_key(own));
         if self.children.capacity() > ROOM_KEPT.max(4 * self.children.len()) {
             self.children.shrink_to(2 * self.children.len());
             self.idle.shrink_to(2 * self.idle.len());
@@ -276,7 +336,8 @@ impl Handler<SendCommand> for NumberActor {
             let _ = command.reply.send(Err(error));
             return;
         }
-        self.forward(command.peer, Command::Send(command));
+        let peer = command.peer.clone();
+        self.forward(&peer, None, Command::Send(command));
     }
 }
 
@@ -284,7 +345,8 @@ impl Handler<ReceiveCommand> for NumberActor {
     type Result = ();
 
     fn handle(&mut self, command: ReceiveCommand, _: &mut Context<Self>) {
-        self.forward(command.peer, Command::Receive(command));
+        let (peer, alias) = (command.peer.clone(), command.message.alias.clone());
+        self.forward(&peer, alias.as_ref(), Command::Receive(command));
     }
 }
 

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use didfarm_core::channel::Channel;
 use didfarm_core::conversation::Conversation;
-use didfarm_core::e164::E164;
 use didfarm_core::ids::NumberId;
 use didfarm_core::number::Number;
+use didfarm_core::peer::Peer;
 use didfarm_store::seq::Seq;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
@@ -56,7 +56,7 @@ pub(crate) enum Effect {
         received: ReceivedMessage,
         channel: Channel,
         reply: ReceiveReply,
-        _permit: Permit,
+        _permit: Option<Permit>,
     },
     NumberSet {
         number: Box<Number>,
@@ -69,7 +69,9 @@ pub(crate) struct Lookup {
     pub(crate) number: NumberId,
     /// Which of the number's actors asks.
     pub(crate) asker: u64,
-    pub(crate) peer: E164,
+    pub(crate) peer: Peer,
+    /// What the peer is also known as.
+    pub(crate) alias: Option<Peer>,
     /// What the records must hold before they are asked.
     pub(crate) after: Seq,
 }
@@ -237,7 +239,7 @@ impl PartitionActor {
                     _permit,
                 } => {
                     engine.meters.received(channel, received.duplicate);
-                    let _ = reply.send(Ok(received));
+                    reply.stored(&engine, received);
                 }
                 Effect::NumberSet { number, reply } => {
                     engine.directory.set_number(&number);
@@ -263,7 +265,11 @@ impl PartitionActor {
                 after,
                 move |records| {
                     let found = |lookup: Lookup| {
-                        let read = records.conversation_of(lookup.number, lookup.peer);
+                        let read = records.conversation_of(
+                            lookup.number,
+                            &lookup.peer,
+                            lookup.alias.as_ref(),
+                        );
                         let found = read.inspect_err(
                             |error| tracing::error!(%error, "a conversation cannot be read"),
                         );

@@ -81,7 +81,7 @@ pub(crate) struct Factories {
 /// The delivery supervisor's records were read again.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct DeliveryReread(Rebuilt);
+struct DeliveryReread(Box<Rebuilt>);
 
 /// A failed account actor's record was read again, for the command that waits.
 #[derive(Message)]
@@ -280,12 +280,13 @@ impl RootSupervisor {
                 self.engine.meters.restarted(Kind::Delivery);
                 let (root, on_hopeless) = (ctx.address(), Arc::clone(&self.on_hopeless));
                 let appended = self.engine.journal.appended();
+                let settings = self.engine.settings.clone();
                 self.engine.read_after(
                     &self.engine.loaders,
                     appended,
-                    Rebuilt::read,
+                    move |records| Rebuilt::read(records, &settings),
                     move |rebuilt| match rebuilt {
-                        Ok(rebuilt) => root.do_send(DeliveryReread(rebuilt)),
+                        Ok(rebuilt) => root.do_send(DeliveryReread(Box::new(rebuilt))),
                         Err(error) => on_hopeless(&format!("deliveries cannot be read: {error}")),
                     },
                 );
@@ -388,7 +389,7 @@ impl Handler<DeliveryReread> for RootSupervisor {
     type Result = ();
 
     fn handle(&mut self, reread: DeliveryReread, ctx: &mut Context<Self>) {
-        (self.factories.delivery)(reread.0, ctx.address());
+        (self.factories.delivery)(*reread.0, ctx.address());
     }
 }
 

@@ -10,8 +10,8 @@ use didfarm_store::records::{Records, RecordsError};
 
 use super::EngineHandle;
 use crate::read::{
-    ConversationFilter, ConversationPage, ConversationView, MessageFilter, PAGE_ROWS_MAX, Page,
-    Position, ReadError, SCAN_ROWS_MAX,
+    AgedReceipt, ConversationFilter, ConversationPage, ConversationView, MessageFilter,
+    PAGE_ROWS_MAX, Page, Position, ReadError, SCAN_ROWS_MAX,
 };
 
 fn damaged(error: RecordsError) -> ReadError {
@@ -33,6 +33,19 @@ impl EngineHandle {
         let read = move |records: &Records| records.message(id).map_err(damaged);
         let message = self.shared.read(read).await?;
         Ok(message.filter(|message| message.account == account))
+    }
+
+    /// The receipts that aged out without a message, newest first, and how many there ever were.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn aged_receipts(&self, limit: usize) -> Result<(Vec<AgedReceipt>, u64), ReadError> {
+        let limit = limit.clamp(1, PAGE_ROWS_MAX);
+        let read = move |records: &Records| {
+            let total = records.meta().map_err(damaged)?.aged_total;
+            Ok((records.aged_receipts(limit).map_err(damaged)?, total))
+        };
+        self.shared.read(read).await
     }
 
     /// The newest messages of a conversation before a cursor, oldest first within the page; `None` when

@@ -21,6 +21,8 @@ pub(super) struct Merge<'a> {
     shelf: &'a dyn Shelf,
     run: Run,
     staged: ShelfBatch,
+    /// Entries put that were not there, less those removed that were.
+    grown: i64,
     /// Shelf key and upper bound of the last leaf written.
     last: Option<(IVec, Vec<u8>)>,
 }
@@ -42,17 +44,19 @@ impl<'a> Merge<'a> {
             shelf,
             run: Run::default(),
             staged: ShelfBatch::default(),
+            grown: 0,
             last: None,
         }
     }
 
-    /// Merges all changes and gives the writes that they come to.
-    pub fn finish(mut self, mut pending: Pending<'_>) -> Result<ShelfBatch, PackedError> {
+    /// Merges all changes and gives the writes that they come to, and by how many entries the map
+    /// grows.
+    pub fn finish(mut self, mut pending: Pending<'_>) -> Result<(ShelfBatch, i64), PackedError> {
         while let Some((key, _)) = pending.peek() {
             let head = self.map.leaf_for(self.shelf, key)?;
             self.merge_group(head, &mut pending)?;
         }
-        Ok(self.staged)
+        Ok((self.staged, self.grown))
     }
 
     fn merge_group(
@@ -103,9 +107,11 @@ impl<'a> Merge<'a> {
                     continue;
                 }
                 copied += usize::from(found);
+                self.grown -= i64::from(found);
             }
             if let Some(value) = change {
                 self.run.push(key, value);
+                self.grown += 1;
             }
             changed |= leaf.is_some() || change.is_some();
         }

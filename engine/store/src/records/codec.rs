@@ -3,15 +3,15 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The version that is written.
-const VERSION: u8 = 1;
+/// The version that is written, and the only one that is read.
+const VERSION: u8 = 2;
 
 /// Why record bytes cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// A newer didfarm wrote it.
+    /// Another didfarm wrote it.
     #[error(
-        "it has version {found}, this didfarm reads up to {VERSION}: use the didfarm that wrote it"
+        "it has version {found}, this didfarm reads version {VERSION} only: use the didfarm that wrote it"
     )]
     Version {
         /// The version found.

@@ -1,14 +1,28 @@
 //! Keys of the record maps: big-endian, so that they sort as their fields do; newest first where a
 //! list reads so.
 
-use didfarm_core::e164::E164;
+use std::ops::Deref;
+
 use didfarm_core::ids::{
     AccountId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
 };
+use didfarm_core::parts::PartsKey;
+use didfarm_core::peer::Peer;
 use didfarm_core::time::Timestamp;
+use sha2::{Digest, Sha256};
 
+use super::AGED_RECEIPTS_MAX;
 use crate::packed::PackedMap;
 use crate::seq::Seq;
+
+/// Bytes of SHA-256 that stand for a text in a key: enough that no two texts ever share them.
+const DIGEST_BYTES: usize = 16;
+/// Bytes of a pair's key whose peer is known by a number.
+const PAIR_NUMBER_BYTES: usize = 12;
+/// The same, by a name.
+const PAIR_NAME_BYTES: usize = 5 + DIGEST_BYTES;
+/// Stands before a name's digest; the first byte of a number is 0.
+const PAIR_NAME_MARK: u8 = 0xff;
 
 /// Every map, by the first byte of its leaves' keys.
 pub struct Maps {
@@ -18,7 +32,7 @@ pub struct Maps {
     pub numbers: PackedMap,
     /// Conversation id → conversation.
     pub conversations: PackedMap,
-    /// (number, peer) → conversation id.
+    /// (number, peer or alias of the peer) → conversation id.
     pub pairs: PackedMap,
     /// (conversation, extent) → nothing, for every extent but the first.
     pub extents: PackedMap,
@@ -28,6 +42,15 @@ pub struct Maps {
     pub in_flight: PackedMap,
     /// (carrier, hash of the carrier message id) → parked receipts.
     pub parked: PackedMap,
+    /// Place in a ring → a receipt that aged out.
+    pub aged: PackedMap,
+    /// (carrier, digest of the carrier message id) → message id, of those that asked for it.
+    pub owners: PackedMap,
+    /// (conversation, carrier, digest of the carrier message id) → message id, of those inbound
+    /// messages that the conversation itself no longer knows by the carrier's id.
+    pub inbound: PackedMap,
+    /// (digest of the parts' key, place) → a part that waits for the others.
+    pub parts: PackedMap,
     /// (account, newest first, message) → what a list filters by.
     pub timeline: PackedMap,
     /// (account, newest activity first, conversation) → what the inbox filters by.
@@ -46,6 +69,10 @@ pub const MAPS: Maps = Maps {
     messages: PackedMap::new(b'm'),
     in_flight: PackedMap::new(b'f'),
     parked: PackedMap::new(b'k'),
+    aged: PackedMap::new(b'g'),
+    owners: PackedMap::new(b'o'),
+    inbound: PackedMap::new(b'b'),
+    parts: PackedMap::new(b'p'),
     timeline: PackedMap::new(b't'),
     inbox: PackedMap::new(b'i'),
     ledger: PackedMap::new(b'l'),
@@ -61,9 +88,54 @@ pub fn id_of(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.try_into().ok()?))
 }
 
+/// The key of a pair: our number's id, then the peer's digits, or `0xff` and the digest of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PairKey {
+    bytes: [u8; PAIR_NAME_BYTES],
+    len: usize,
+}
+
+impl PairKey {
+    fn of(number: NumberId, peer: &[u8]) -> PairKey {
+        PairKey {
+            bytes: join(&number.0.to_be_bytes(), peer),
+            len: size_of::<NumberId>() + peer.len(),
+        }
+    }
+
+    /// Reads a key; `None` for bytes that are none.
+    pub fn read(key: &[u8]) -> Option<PairKey> {
+        let (number, peer) = key.split_first_chunk()?;
+        let is_name = key.len() == PAIR_NAME_BYTES && peer[0] == PAIR_NAME_MARK;
+        (key.len() == PAIR_NUMBER_BYTES || is_name)
+            .then(|| PairKey::of(NumberId(u32::from_be_bytes(*number)), peer))
+    }
+
+    /// Our number's id.
+    pub fn number(&self) -> NumberId {
+        let [a, b, c, d, ..] = self.bytes;
+        NumberId(u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
+impl Deref for PairKey {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
 /// The key of a pair.
-pub fn pair(number: NumberId, peer: E164) -> [u8; 12] {
-    join(&number.0.to_be_bytes(), &peer.digits().to_be_bytes())
+pub fn pair(number: NumberId, peer: &Peer) -> PairKey {
+    match peer {
+        Peer::Number(peer) => PairKey::of(number, &peer.digits().to_be_bytes()),
+        Peer::Name(name) => {
+            let digest = digest(name.as_str().as_bytes());
+            let marked: [u8; 1 + DIGEST_BYTES] = join(&[PAIR_NAME_MARK], &digest);
+            PairKey::of(number, &marked)
+        }
+    }
 }
 
 /// The key of a further extent.
@@ -99,6 +171,51 @@ pub fn parked(carrier: CarrierId, id: &CarrierMessageId) -> [u8; 10] {
     join(&carrier.0.to_be_bytes(), &hash.to_be_bytes())
 }
 
+/// The key of the message that a carrier's id leads to.
+pub fn owner(carrier: CarrierId, id: &CarrierMessageId) -> [u8; 18] {
+    join(&carrier.0.to_be_bytes(), &digest(id.0.as_bytes()))
+}
+
+/// The key of the inbound message that a carrier's id leads to.
+pub fn inbound(
+    conversation: ConversationId,
+    carrier: CarrierId,
+    id: &CarrierMessageId,
+) -> [u8; 26] {
+    join(&conversation.0.to_be_bytes(), &owner(carrier, id))
+}
+
+/// Conversation and carrier back from [`inbound`].
+pub fn inbound_of(key: &[u8]) -> Option<(ConversationId, CarrierId)> {
+    let key: &[u8; 26] = key.try_into().ok()?;
+    let (conversation, rest) = key.split_first_chunk()?;
+    let (carrier, _) = rest.split_first_chunk()?;
+    Some((
+        ConversationId(u64::from_be_bytes(*conversation)),
+        CarrierId(u16::from_be_bytes(*carrier)),
+    ))
+}
+
+/// The key of one part of a message.
+pub fn part(key: &PartsKey, place: u8) -> [u8; 17] {
+    join(&parts_digest(key), &[place])
+}
+
+/// The keys of every part of a message.
+pub fn parts(key: &PartsKey) -> impl Iterator<Item = [u8; 17]> + use<> {
+    let digest = parts_digest(key);
+    (1..=key.total).map(move |place| join(&digest, &[place]))
+}
+
+fn parts_digest(key: &PartsKey) -> [u8; DIGEST_BYTES] {
+    digest(&rmp_serde::to_vec(key).expect("keys serialise into memory"))
+}
+
+/// The key of the n-th receipt that aged out, which takes the place of the one a ring's length before.
+pub fn aged(n: u64) -> [u8; 8] {
+    id(n % AGED_RECEIPTS_MAX)
+}
+
 /// The first and the last message id of an extent.
 pub fn extent_bounds(extent: Extent) -> (MessageId, MessageId) {
     (extent.message(0), extent.message(u16::MAX))
@@ -107,32 +224,15 @@ pub fn extent_bounds(extent: Extent) -> (MessageId, MessageId) {
 fn join<const N: usize>(head: &[u8], tail: &[u8]) -> [u8; N] {
     let mut key = [0; N];
     key[..head.len()].copy_from_slice(head);
-    key[head.len()..].copy_from_slice(tail);
+    key[head.len()..head.len() + tail.len()].copy_from_slice(tail);
     key
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn newer_rows_sort_first_and_come_back_whole() {
-        let account = AccountId(7);
-        let keys = [(9, 1), (5, 9), (5, 2), (-3, 4)]
-            .map(|(at, id)| newest_first(account, Timestamp(at), id));
-        assert_eq!(newest_first_of(&keys[1]), Some((Timestamp(5), 9)));
-        // Times before the epoch do not occur; among the others the order holds.
-        assert!(keys[..3].is_sorted());
-        assert!(newest_first(AccountId(8), Timestamp(9), 1) > keys[0]);
-    }
-
-    #[test]
-    fn pairs_of_one_number_lie_together() {
-        let peer = |text| {
-            didfarm_core::e164::E164::parse(text, didfarm_core::e164::Validation::Syntax).unwrap()
-        };
-        let first = pair(NumberId(1), peer("+31612345678"));
-        assert!(first < pair(NumberId(2), peer("+31600000000")));
-        assert!(first < pair(NumberId(1), peer("+31612345679")));
-    }
+fn digest(bytes: &[u8]) -> [u8; DIGEST_BYTES] {
+    let mut digest = [0; DIGEST_BYTES];
+    digest.copy_from_slice(&Sha256::digest(bytes)[..DIGEST_BYTES]);
+    digest
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,21 @@
 //! Reading records: by id, and in pages. Every call blocks on sled: it belongs on a reader thread.
 
+mod carriers;
+
 use std::ops::Bound;
 
 use didfarm_core::account::Account;
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;
-use didfarm_core::e164::E164;
 use didfarm_core::ids::{AccountId, ConversationId, Extent, MessageId, NumberId};
 use didfarm_core::message::Message;
 use didfarm_core::number::Number;
+use didfarm_core::peer::Peer;
 use didfarm_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::keys::{self, MAPS};
-use super::round::{InboxRow, LedgerEntry, ParkedRow, TimelineRow};
+use super::round::{InboxRow, LedgerEntry, TimelineRow};
 use super::{Records, RecordsError, working};
 use crate::packed::{Direction, PackedMap};
 
@@ -50,34 +52,36 @@ impl Records {
         self.get(MAPS.conversations, "conversation", &keys::id(id.get()))
     }
 
-    /// The conversation of a pair, if they ever wrote.
+    /// The conversation of a pair, if they ever wrote: by the peer, else by what the peer is also
+    /// known as.
     ///
     /// # Errors
     /// A record is damaged.
     pub fn conversation_of(
         &self,
         number: NumberId,
-        peer: E164,
+        peer: &Peer,
+        alias: Option<&Peer>,
     ) -> Result<Option<Conversation>, RecordsError> {
-        match self.conversation_id_of(number, peer)? {
-            Some(id) => self.conversation(id),
-            None => Ok(None),
+        for name in [Some(peer), alias].into_iter().flatten() {
+            if let Some(id) = self.conversation_id_of(number, name)? {
+                return self.conversation(id);
+            }
         }
+        Ok(None)
     }
 
-    /// The conversation id of a pair, if they ever wrote.
+    /// The conversation that a pair's row leads to.
     ///
     /// # Errors
     /// A record is damaged.
     pub fn conversation_id_of(
         &self,
         number: NumberId,
-        peer: E164,
+        peer: &Peer,
     ) -> Result<Option<ConversationId>, RecordsError> {
-        let value = MAPS.pairs.get(self.shelf(), &keys::pair(number, peer))?;
-        Ok(value
-            .and_then(|value| keys::id_of(&value))
-            .map(ConversationId))
+        let id = self.id_at(MAPS.pairs, &keys::pair(number, peer))?;
+        Ok(id.map(ConversationId))
     }
 
     /// One message.
@@ -127,22 +131,6 @@ impl Records {
             visit(record);
             Ok(Take::Next)
         })
-    }
-
-    /// Walks every row of parked receipts.
-    ///
-    /// # Errors
-    /// A record is damaged.
-    pub fn each_parked(&self, mut visit: impl FnMut(ParkedRow)) -> Result<(), RecordsError> {
-        self.each(
-            MAPS.parked,
-            "parked receipt",
-            Bound::Unbounded,
-            |_, record| {
-                visit(record);
-                Ok(Take::Next)
-            },
-        )
     }
 
     /// Walks an account's ledger, oldest first.
@@ -260,6 +248,12 @@ impl Records {
         value
             .map(|value| working::read(kind, key, &value))
             .transpose()
+    }
+
+    /// The id that a row of an index holds.
+    fn id_at(&self, map: PackedMap, key: &[u8]) -> Result<Option<u64>, RecordsError> {
+        let value = map.get(self.shelf(), key)?;
+        Ok(value.and_then(|value| keys::id_of(&value)))
     }
 
     fn each<T: DeserializeOwned>(

@@ -1,18 +1,21 @@
 //! One round: journal entries applied to the records through core's `evolve`, written as one batch.
 
+mod conversation;
+mod delivery;
+mod rows;
+
 use std::collections::BTreeMap;
 
 use didfarm_core::account::{Account, AccountEvent};
-use didfarm_core::channel::{Channel, Direction};
-use didfarm_core::conversation::{Conversation, Opened};
-use didfarm_core::delivery::{DeliveryEvent, InFlight};
-use didfarm_core::event::{Entry, Event, ParkedReceipt};
-use didfarm_core::ids::{AccountId, ConversationId, MessageId, NumberId};
+use didfarm_core::conversation::Conversation;
+use didfarm_core::delivery::InFlight;
+use didfarm_core::event::{Entry, Event};
+use didfarm_core::ids::{AccountId, ConversationId, NumberId};
 use didfarm_core::message::Message;
-use didfarm_core::money::Micros;
 use didfarm_core::number::{Number, NumberEvent};
 use didfarm_core::time::Timestamp;
-use serde::{Deserialize, Serialize};
+
+pub use rows::{AgedReceipt, HeldPart, InboxRow, LedgerCause, LedgerEntry, ParkedRow, TimelineRow};
 
 use super::keys::{self, MAPS};
 use super::working::Working;
@@ -20,56 +23,7 @@ use super::{META_KEY, Meta, RecordsError, codec};
 use crate::packed::PackedMap;
 use crate::seq::Seq;
 use crate::shelf::{Shelf, ShelfBatch};
-
-/// What a timeline row says of its message, so that lists filter without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TimelineRow {
-    /// Our number's id.
-    pub number: NumberId,
-    /// Which way it went.
-    pub direction: Direction,
-    /// What carried it.
-    pub channel: Channel,
-}
-
-/// What an inbox row says of its conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InboxRow {
-    /// Our number's id.
-    pub number: NumberId,
-    /// The channels that it has seen, as in [`Conversation::channels`].
-    pub channels: u8,
-    /// Whether something is unread.
-    pub unread: bool,
-}
-
-/// One movement of money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerEntry {
-    /// When.
-    pub at: Timestamp,
-    /// What it adds to the balance.
-    pub amount: Micros,
-    /// What it was for.
-    pub cause: LedgerCause,
-}
-
-/// Why money moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LedgerCause {
-    /// A top-up.
-    #[serde(rename = "t")]
-    TopUp,
-    /// A message was accepted.
-    #[serde(rename = "d")]
-    Charge(MessageId),
-    /// A message was given back.
-    #[serde(rename = "r")]
-    Refund(MessageId),
-}
-
-/// Receipts parked under one key, with the time of each.
-pub type ParkedRow = Vec<(Timestamp, ParkedReceipt)>;
+use conversation::{InboxMove, Pairs};
 
 type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
@@ -87,17 +41,15 @@ pub struct Round<'a> {
     messages: Working<[u8; 8], Message>,
     in_flight: Working<[u8; 8], InFlight>,
     parked: Working<[u8; 10], ParkedRow>,
-    pairs: Added,
+    aged: Working<[u8; 8], AgedReceipt>,
+    parts: Working<[u8; 17], HeldPart>,
+    pairs: Pairs,
+    owners: Added,
+    inbound: Added,
     extents: Added,
     timeline: Added,
     inbox: BTreeMap<ConversationId, InboxMove>,
     ledger: Added,
-}
-
-/// The inbox row that a conversation had before the round.
-struct InboxMove {
-    account: AccountId,
-    before: Option<Timestamp>,
 }
 
 impl<'a> Round<'a> {
@@ -112,7 +64,11 @@ impl<'a> Round<'a> {
             messages: Working::new(MAPS.messages, "message"),
             in_flight: Working::new(MAPS.in_flight, "delivery"),
             parked: Working::new(MAPS.parked, "parked receipt"),
-            pairs: Added::new(),
+            aged: Working::new(MAPS.aged, "aged receipt"),
+            parts: Working::new(MAPS.parts, "part"),
+            pairs: Pairs::default(),
+            owners: Added::new(),
+            inbound: Added::new(),
             extents: Added::new(),
             timeline: Added::new(),
             inbox: BTreeMap::new(),
@@ -173,27 +129,16 @@ impl<'a> Round<'a> {
                 self.conversation(at, fact.conversation, event)
             }
             Event::Delivery(message, happened) => self.delivery(at, *message, happened),
-            Event::ReceiptParked(receipt) => {
-                let row = self
-                    .parked
-                    .get(self.shelf, keys::parked(receipt.carrier, &receipt.id))?;
-                row.get_or_insert_default().push((at.time, receipt.clone()));
-                self.meta.counts.parked += 1;
+            Event::ReceiptParked(receipt) => self.park(at, receipt),
+            Event::ReceiptsUnparked(carrier, id) => self.unpark(*carrier, id).map(drop),
+            Event::ReceiptsAgedOut(carrier, id) => self.age_out(at, *carrier, id),
+            Event::PartHeld(part) => {
+                self.parts
+                    .put(keys::part(&part.key, part.place), (at.time, part.clone()));
                 Ok(())
             }
-            Event::ReceiptsUnparked(carrier, id) => {
-                let row = self.parked.get(self.shelf, keys::parked(*carrier, id))?;
-                if let Some(receipts) = row {
-                    let before = receipts.len();
-                    receipts.retain(|(_, receipt)| receipt.id != *id);
-                    lower(
-                        &mut self.meta.counts.parked,
-                        (before - receipts.len()) as u64,
-                    );
-                    if receipts.is_empty() {
-                        *row = None;
-                    }
-                }
+            Event::PartsJoined(key) => {
+                keys::parts(key).for_each(|part| self.parts.remove(part));
                 Ok(())
             }
         }
@@ -253,84 +198,6 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    fn open(&mut self, at: At, fact: &Opened) {
-        let id = fact.conversation;
-        let value = id.0.to_be_bytes().to_vec();
-        self.pairs
-            .push((keys::pair(fact.number, fact.peer).to_vec(), Some(value)));
-        self.conversations
-            .put(keys::id(id.0), Conversation::opened(fact, at.time));
-        self.inbox.insert(
-            id,
-            InboxMove {
-                account: fact.account,
-                before: None,
-            },
-        );
-        self.meta.counts.conversations += 1;
-        self.meta.extent_next = self.meta.extent_next.max(id.0 + 1);
-    }
-
-    fn conversation(
-        &mut self,
-        at: At,
-        id: ConversationId,
-        event: &Event,
-    ) -> Result<(), RecordsError> {
-        let record = self.conversations.get(self.shelf, keys::id(id.0))?;
-        let Some(conversation) = record else {
-            return Err(at.missing(format!("conversation {id}")));
-        };
-        self.inbox.entry(id).or_insert(InboxMove {
-            account: conversation.account,
-            before: Some(conversation.last_activity),
-        });
-        conversation.evolve(event, at.time);
-        Ok(())
-    }
-
-    fn message(&mut self, message: Message) {
-        let row = TimelineRow {
-            number: message.number,
-            direction: message.direction,
-            channel: message.channel,
-        };
-        let key = keys::newest_first(message.account, message.created_at, message.id.0);
-        self.timeline
-            .push((key.to_vec(), Some(codec::encode(&row))));
-        self.messages.put(keys::id(message.id.0), message);
-        self.meta.counts.messages += 1;
-    }
-
-    fn delivery(
-        &mut self,
-        at: At,
-        id: MessageId,
-        event: &DeliveryEvent,
-    ) -> Result<(), RecordsError> {
-        let record = self.messages.get(self.shelf, keys::id(id.0))?;
-        let Some(message) = record else {
-            return Err(at.missing(format!("message {id}")));
-        };
-        let open = self.in_flight.get(self.shelf, keys::id(id.0))?;
-        if let Some(in_flight) = open {
-            in_flight.evolve(event, at.time);
-            message.follow(&in_flight.delivery, at.time);
-            if in_flight.delivery.is_closed() {
-                message.closed = open.take().map(|in_flight| in_flight.delivery);
-                lower(&mut self.meta.counts.in_flight, 1);
-            }
-            return Ok(());
-        }
-        let Some(mut delivery) = message.closed.take() else {
-            return Err(at.missing(format!("the delivery of {id}")));
-        };
-        delivery.evolve(event);
-        message.follow(&delivery, at.time);
-        message.closed = Some(delivery);
-        Ok(())
-    }
-
     /// Writes the round; returns how far the records are then.
     ///
     /// # Errors
@@ -345,9 +212,11 @@ impl<'a> Round<'a> {
         self.messages.commit(shelf, &mut batch)?;
         self.in_flight.commit(shelf, &mut batch)?;
         self.parked.commit(shelf, &mut batch)?;
+        self.aged.commit(shelf, &mut batch)?;
+        let counts = &mut self.meta.counts;
+        grow(&mut counts.parts, self.parts.commit(shelf, &mut batch)?);
         MAPS.inbox.apply(shelf, &inbox, &mut batch)?;
-        let indexes: [(PackedMap, Added); 4] = [
-            (MAPS.pairs, self.pairs),
+        let indexes: [(PackedMap, Added); 3] = [
             (MAPS.extents, self.extents),
             (MAPS.timeline, self.timeline),
             (MAPS.ledger, self.ledger),
@@ -355,33 +224,21 @@ impl<'a> Round<'a> {
         for (map, added) in indexes {
             map.apply(shelf, &Changes::from_iter(added), &mut batch)?;
         }
+        // Rows of these may be there already: only the maps know how many are new.
+        let counted: [(PackedMap, Added, &mut u64); 3] = [
+            (MAPS.pairs, self.pairs.into_added(), &mut counts.pairs),
+            (MAPS.owners, self.owners, &mut counts.owners),
+            (MAPS.inbound, self.inbound, &mut counts.inbound),
+        ];
+        for (map, added, count) in counted {
+            grow(
+                count,
+                map.apply(shelf, &Changes::from_iter(added), &mut batch)?,
+            );
+        }
         batch.put(META_KEY, codec::encode(&self.meta));
         shelf.apply(batch)?;
         Ok(self.meta.seq)
-    }
-
-    fn inbox_changes(&mut self) -> Result<Changes, RecordsError> {
-        let mut changes = Changes::new();
-        for (id, moved) in &self.inbox {
-            let record = self.conversations.get(self.shelf, keys::id(id.0))?;
-            let conversation = record
-                .as_ref()
-                .expect("a moved conversation is in the working set");
-            if let Some(before) = moved.before {
-                changes.insert(
-                    keys::newest_first(moved.account, before, id.0).to_vec(),
-                    None,
-                );
-            }
-            let row = InboxRow {
-                number: conversation.number,
-                channels: conversation.channels,
-                unread: conversation.unread > 0,
-            };
-            let key = keys::newest_first(moved.account, conversation.last_activity, id.0);
-            changes.insert(key.to_vec(), Some(codec::encode(&row)));
-        }
-        Ok(changes)
     }
 }
 
@@ -389,6 +246,11 @@ impl<'a> Round<'a> {
 /// an audit names it.
 fn lower(count: &mut u64, by: u64) {
     *count = count.saturating_sub(by);
+}
+
+/// Adds to a count, or takes from it as [`lower`] does.
+fn grow(count: &mut u64, by: i64) {
+    *count = count.saturating_add_signed(by);
 }
 
 /// Where and when an event stands.

@@ -56,12 +56,17 @@ where
         self.touched.insert(key, Some(record));
     }
 
-    /// Writes what was touched.
+    /// Removes a record without reading what was there.
+    pub(super) fn remove(&mut self, key: K) {
+        self.touched.insert(key, None);
+    }
+
+    /// Writes what was touched; returns how many records more there are then.
     pub(super) fn commit(
         self,
         shelf: &dyn Shelf,
         out: &mut ShelfBatch,
-    ) -> Result<(), RecordsError> {
+    ) -> Result<i64, RecordsError> {
         // Sorted as arrays first: the tree then takes them in order, without comparing slices.
         let mut touched: Vec<(K, Option<T>)> = self.touched.into_iter().collect();
         touched.sort_unstable_by_key(|(key, _)| *key);

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use didfarm_core::ids::MessageId;
+use didfarm_core::ids::{ConversationId, MessageId, NumberId};
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 
 use super::fact::Index;
@@ -22,6 +23,8 @@ pub(super) struct Audit<'a> {
     /// For each index, what it should hold against what it holds.
     pub tallies: [Tally; Index::ALL.len()],
     pub highest: Highest,
+    /// Conversations that may have forgotten an alias of their peer, with their numbers.
+    pub forgetful: FxHashMap<ConversationId, NumberId>,
     /// How many entries each map has, by its prefix.
     pub rows: BTreeMap<u8, u64>,
     /// Prefixes of maps that could not be read whole.
@@ -55,6 +58,7 @@ impl<'a> Audit<'a> {
             report: Report::default(),
             tallies: Index::ALL.map(|_| Tally::new()),
             highest: Highest::default(),
+            forgetful: FxHashMap::default(),
             rows: BTreeMap::new(),
             damaged: BTreeSet::new(),
             failed: None,

@@ -8,7 +8,7 @@ use didfarm_core::ids::{ConversationId, Extent};
 use super::audit::Audit;
 use super::maps::{self, CONVERSATIONS};
 use super::owners::Owners;
-use super::sides;
+use super::{pairs, sides};
 use crate::records::keys::{self, MAPS};
 
 /// The extents beyond the first, by conversation: one for every 65,535 messages, so few.
@@ -82,6 +82,7 @@ pub(super) fn check(audit: &mut Audit<'_>, owners: &Owners, extents: &Extents) {
         sides::of_conversation(&conversation, extents, |fact| {
             audit.tallies[fact.index() as usize].expect(&fact);
         });
+        pairs::expect(audit, &conversation);
     });
     if claimed < extents.further.len() && audit.is_whole(MAPS.conversations) {
         name_strays(audit, extents);

@@ -3,8 +3,8 @@
 use super::audit::Audit;
 use super::maps;
 use crate::packed::PackedMap;
-use crate::records::Meta;
 use crate::records::keys::MAPS;
+use crate::records::{AGED_RECEIPTS_MAX, Meta};
 
 /// Compares the meta row with what was found.
 pub(super) fn check(audit: &mut Audit<'_>) {
@@ -31,17 +31,21 @@ pub(super) fn check(audit: &mut Audit<'_>) {
 
 fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
     let counts = meta.counts;
-    let stored: [(PackedMap, u64); 10] = [
+    let stored: [(PackedMap, u64); 14] = [
         (MAPS.accounts, counts.accounts),
         (MAPS.numbers, counts.numbers),
         (MAPS.conversations, counts.conversations),
-        (MAPS.pairs, counts.conversations),
+        (MAPS.pairs, counts.pairs),
         (MAPS.inbox, counts.conversations),
         (MAPS.extents, counts.extents),
         (MAPS.messages, counts.messages),
         (MAPS.timeline, counts.messages),
         (MAPS.in_flight, counts.in_flight),
         (MAPS.ledger, counts.ledger),
+        (MAPS.owners, counts.owners),
+        (MAPS.inbound, counts.inbound),
+        (MAPS.parts, counts.parts),
+        (MAPS.aged, meta.aged_total.min(AGED_RECEIPTS_MAX)),
     ];
     for (map, stored) in stored {
         let found = audit.rows.get(&map.prefix()).copied().unwrap_or(0);

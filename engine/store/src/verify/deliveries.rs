@@ -1,4 +1,4 @@
-//! V6 and V9: deliveries in flight and the messages that they carry, and parked receipts.
+//! V6, V9 and V13: deliveries in flight and the messages that they carry, and what waits for a message.
 
 use didfarm_core::channel::Direction;
 use didfarm_core::delivery::InFlight;
@@ -6,8 +6,8 @@ use didfarm_core::ids::MessageId;
 use didfarm_core::message::Message;
 
 use super::audit::{Audit, Found};
-use super::maps::{IN_FLIGHT, MESSAGES, PARKED, hex};
-use crate::records::keys;
+use super::maps::{AGED, IN_FLIGHT, MESSAGES, PARKED, PARTS, hex};
+use crate::records::{AGED_RECEIPTS_MAX, keys};
 
 /// Looks at every delivery in flight from its own side; the walk over the messages did from theirs.
 pub(super) fn check_in_flight(audit: &mut Audit<'_>) {
@@ -46,6 +46,10 @@ fn check_pair(audit: &mut Audit<'_>, id: MessageId, in_flight: &InFlight, messag
             "time of acceptance",
             in_flight.accepted_at == message.created_at,
         ),
+        (
+            "validity period",
+            Some(in_flight.valid_until) == message.valid_until,
+        ),
     ];
     for (field, agrees) in agreements {
         if !agrees {
@@ -60,8 +64,11 @@ fn check_pair(audit: &mut Audit<'_>, id: MessageId, in_flight: &InFlight, messag
 
 /// A carrier message id that the carrier gave for a delivery in flight has claimed its parked receipts.
 fn check_unparked(audit: &mut Audit<'_>, in_flight: &InFlight) {
+    let Some(carrier) = in_flight.delivery.carrier() else {
+        return;
+    };
     for segment in &in_flight.delivery.segments {
-        let key = keys::parked(in_flight.carrier, &segment.id);
+        let key = keys::parked(carrier, &segment.id);
         if let Found::Record(row) = audit.get(&PARKED, &key)
             && row.iter().any(|(_, receipt)| receipt.id == segment.id)
         {
@@ -91,6 +98,36 @@ pub(super) fn check_parked(audit: &mut Audit<'_>) {
                 subject(),
                 "a receipt is parked here whose carrier message id belongs elsewhere",
             );
+        }
+    });
+}
+
+/// Looks at every receipt in the ring of those that aged out.
+pub(super) fn check_aged(audit: &mut Audit<'_>) {
+    audit.walk(&AGED, |audit, key, aged| {
+        audit.report.aged += 1;
+        let subject = || format!("aged receipt {}", hex(key));
+        if keys::id_of(key).is_none_or(|place| place >= AGED_RECEIPTS_MAX) {
+            audit.breach("V9", subject(), "its place is none of the ring");
+        }
+        if aged.aged_at < aged.parked_at {
+            audit.breach("V9", subject(), "it aged out before it was parked");
+        }
+    });
+}
+
+/// Looks at every part that waits for the others.
+pub(super) fn check_parts(audit: &mut Audit<'_>) {
+    audit.walk(&PARTS, |audit, key, (_, part)| {
+        audit.report.parts += 1;
+        let subject = || format!("part {}", hex(key));
+        if keys::part(&part.key, part.place) != *key {
+            audit.breach("V13", subject(), "it lies under a key that is not its own");
+        }
+        let (place, total) = (part.place, part.key.total);
+        if total < 2 || !(1..=total).contains(&place) {
+            let sentence = format!("it is part {place} of {total}");
+            audit.breach("V13", subject(), sentence);
         }
     });
 }

@@ -8,7 +8,7 @@ use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
 
 use crate::packed::PackedMap;
-use crate::records::keys::MAPS;
+use crate::records::keys::{MAPS, PairKey};
 
 /// What is held against what calls for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,16 +21,19 @@ pub(super) enum Index {
     Inbox,
     /// Pair rows, by conversations.
     Pairs,
+    /// Which conversations have inbound ids in the index, by conversations.
+    Inbound,
     /// How many messages lie in each extent, by conversations.
     Extents,
 }
 
 impl Index {
-    pub const ALL: [Index; 5] = [
+    pub const ALL: [Index; 6] = [
         Index::Ledger,
         Index::Timeline,
         Index::Inbox,
         Index::Pairs,
+        Index::Inbound,
         Index::Extents,
     ];
 
@@ -39,6 +42,7 @@ impl Index {
             Index::Ledger => "V2",
             Index::Timeline | Index::Inbox => "V8",
             Index::Pairs => "V7",
+            Index::Inbound => "V12",
             Index::Extents => "V5",
         }
     }
@@ -50,6 +54,7 @@ impl Index {
             Index::Timeline => &[MAPS.messages, MAPS.timeline],
             Index::Inbox => &[MAPS.conversations, MAPS.inbox],
             Index::Pairs => &[MAPS.conversations, MAPS.pairs],
+            Index::Inbound => &[MAPS.conversations, MAPS.inbound],
             Index::Extents => &[MAPS.conversations, MAPS.extents, MAPS.messages],
         }
     }
@@ -62,6 +67,7 @@ impl fmt::Display for Index {
             Index::Timeline => "the timeline",
             Index::Inbox => "the inbox",
             Index::Pairs => "the pair index",
+            Index::Inbound => "the inbound ids",
             Index::Extents => "the extent",
         })
     }
@@ -94,7 +100,11 @@ pub(super) enum Fact {
     },
     Pair {
         conversation: ConversationId,
-        key: [u8; 12],
+        key: PairKey,
+    },
+    /// The conversation has rows, however many.
+    InboundRows {
+        conversation: ConversationId,
     },
     Extent {
         extent: Extent,
@@ -110,6 +120,7 @@ impl Fact {
             Fact::TimelineRow { .. } => Index::Timeline,
             Fact::InboxRow { .. } => Index::Inbox,
             Fact::Pair { .. } => Index::Pairs,
+            Fact::InboundRows { .. } => Index::Inbound,
             Fact::Extent { .. } => Index::Extents,
         }
     }
@@ -120,7 +131,9 @@ impl Fact {
             Fact::Charge { message, .. }
             | Fact::Refund { message, .. }
             | Fact::TimelineRow { message, .. } => message.0,
-            Fact::InboxRow { conversation, .. } | Fact::Pair { conversation, .. } => conversation.0,
+            Fact::InboxRow { conversation, .. }
+            | Fact::Pair { conversation, .. }
+            | Fact::InboundRows { conversation } => conversation.0,
             Fact::Extent { extent, .. } => extent.0,
         }
     }
@@ -131,9 +144,9 @@ impl Fact {
             Fact::Charge { message, .. }
             | Fact::Refund { message, .. }
             | Fact::TimelineRow { message, .. } => message.to_string(),
-            Fact::InboxRow { conversation, .. } | Fact::Pair { conversation, .. } => {
-                conversation.to_string()
-            }
+            Fact::InboxRow { conversation, .. }
+            | Fact::Pair { conversation, .. }
+            | Fact::InboundRows { conversation } => conversation.to_string(),
             Fact::Extent { extent, .. } => format!("extent {}", extent.0),
         }
     }
@@ -204,13 +217,8 @@ impl fmt::Display for Fact {
                 )
             }
             // The peer is part of the key and stays out of reports.
-            Fact::Pair { key, .. } => {
-                write!(
-                    f,
-                    "a row of {}",
-                    NumberId(u32::from_be_bytes([key[0], key[1], key[2], key[3]]))
-                )
-            }
+            Fact::Pair { key, .. } => write!(f, "a row of {}", key.number()),
+            Fact::InboundRows { .. } => write!(f, "rows of its own"),
             Fact::Extent { messages, .. } => write!(f, "{messages} messages"),
         }
     }

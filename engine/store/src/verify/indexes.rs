@@ -3,7 +3,7 @@
 use super::audit::Audit;
 use super::fact::Fact;
 use super::maps::{self, INBOX, TIMELINE};
-use super::sides;
+use super::{pairs, sides};
 use crate::packed::PackedMap;
 use crate::records::keys::MAPS;
 
@@ -22,6 +22,7 @@ pub(super) fn check(audit: &mut Audit<'_>) {
 
 fn note(audit: &mut Audit<'_>, map: PackedMap, key: &[u8], row: Option<Fact>) {
     match row {
+        Some(fact) if pairs::may_be_forgotten(audit, &fact) => {}
         Some(fact) => audit.tallies[fact.index() as usize].found(&fact),
         None => {
             let subject = format!("key {}", maps::hex(key));

@@ -11,7 +11,7 @@ use didfarm_core::number::Number;
 
 use crate::packed::PackedMap;
 use crate::records::keys::MAPS;
-use crate::records::round::{InboxRow, LedgerEntry, ParkedRow, TimelineRow};
+use crate::records::round::{AgedReceipt, HeldPart, InboxRow, LedgerEntry, ParkedRow, TimelineRow};
 
 /// A packed map whose values are records of one type.
 pub(super) struct Map<T> {
@@ -36,6 +36,8 @@ pub(super) const CONVERSATIONS: Map<Conversation> = Map::new(MAPS.conversations,
 pub(super) const MESSAGES: Map<Message> = Map::new(MAPS.messages, "message");
 pub(super) const IN_FLIGHT: Map<InFlight> = Map::new(MAPS.in_flight, "delivery");
 pub(super) const PARKED: Map<ParkedRow> = Map::new(MAPS.parked, "parked receipts");
+pub(super) const AGED: Map<AgedReceipt> = Map::new(MAPS.aged, "aged receipt");
+pub(super) const PARTS: Map<HeldPart> = Map::new(MAPS.parts, "part");
 pub(super) const TIMELINE: Map<TimelineRow> = Map::new(MAPS.timeline, "timeline row");
 pub(super) const INBOX: Map<InboxRow> = Map::new(MAPS.inbox, "inbox row");
 pub(super) const LEDGER: Map<LedgerEntry> = Map::new(MAPS.ledger, "ledger entry");
@@ -51,6 +53,10 @@ pub(super) fn name(map: PackedMap) -> &'static str {
         (MAPS.messages, "the messages"),
         (MAPS.in_flight, "the deliveries in flight"),
         (MAPS.parked, "the parked receipts"),
+        (MAPS.aged, "the aged receipts"),
+        (MAPS.owners, "the carrier message ids"),
+        (MAPS.inbound, "the inbound ids"),
+        (MAPS.parts, "the parts"),
         (MAPS.timeline, "the timeline"),
         (MAPS.inbox, "the inbox"),
         (MAPS.ledger, "the ledger"),

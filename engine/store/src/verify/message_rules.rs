@@ -1,7 +1,8 @@
 //! V2 to V6 as far as one message, its conversation, its number and its delivery tell.
 
 use didfarm_core::channel::Direction;
-use didfarm_core::conversation::Conversation;
+use didfarm_core::conversation::{ALIASES_MAX, Conversation};
+use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::status::Status;
 use didfarm_core::delivery::{Delivery, Phase};
 use didfarm_core::message::{Message, StatusChange};
@@ -12,7 +13,8 @@ use super::owners::Hosted;
 /// Where rules put what they find: the invariant and a sentence.
 pub(super) type Say<'a> = &'a mut dyn FnMut(&'static str, String);
 
-/// V2: what was refused is given back, in the same entry, and nothing else is.
+/// V2: what no carrier took is given back, in the same entry, and nothing else is: whatever was given
+/// up may have arrived.
 pub(super) fn check_refund(message: &Message, say: Say<'_>) {
     let phase = message.closed.as_ref().map(|delivery| delivery.phase);
     if message.refunded && phase != Some(Phase::Refused) {
@@ -152,10 +154,12 @@ pub(super) fn check_place(
     hosted: Option<&Hosted>,
     say: Say<'_>,
 ) {
-    let (ours, peers) = match message.direction {
-        Direction::Inbound => (message.to, message.from),
-        Direction::Outbound => (message.from, message.to),
+    let (ours, peer) = match message.direction {
+        Direction::Inbound => (&message.to, &message.from),
+        Direction::Outbound => (&message.from, &message.to),
     };
+    let is_known = *peer == conversation.peer || conversation.aliases.contains(peer);
+    let may_be_forgotten = conversation.aliases.len() >= ALIASES_MAX;
     let agreements = [
         (
             "account is not its conversation's",
@@ -165,10 +169,13 @@ pub(super) fn check_place(
             "number is not its conversation's",
             message.number == conversation.number,
         ),
-        ("peer is not its conversation's", peers == conversation.peer),
+        (
+            "peer is not its conversation's",
+            is_known || may_be_forgotten,
+        ),
         (
             "own side is not its number",
-            hosted.is_none_or(|hosted| ours == hosted.e164),
+            hosted.is_none_or(|hosted| *ours == hosted.e164),
         ),
         (
             "account is not its number's",
@@ -182,11 +189,12 @@ pub(super) fn check_place(
     }
 }
 
-/// V6: an outbound message's delivery is in one place, an inbound one has none.
-pub(super) fn check_delivery(message: &Message, say: Say<'_>) {
+/// V6: an outbound message's delivery is in one place and took the message's route, an inbound one
+/// has none.
+pub(super) fn check_delivery(message: &Message, delivery: Option<&Delivery>, say: Say<'_>) {
     match (message.direction, &message.closed) {
         (Direction::Inbound, Some(_)) => say("V6", "it is inbound and has a delivery".into()),
-        (Direction::Outbound, Some(delivery)) if !delivery.is_closed() => {
+        (Direction::Outbound, Some(delivery)) if !may_be_closed(delivery) => {
             say(
                 "V6",
                 format!(
@@ -197,4 +205,21 @@ pub(super) fn check_delivery(message: &Message, say: Say<'_>) {
         }
         (Direction::Inbound, None) | (Direction::Outbound, _) => {}
     }
+    let (route, submits) = match (message.direction, delivery) {
+        (Direction::Outbound, Some(delivery)) => (delivery.route, delivery.submits),
+        (Direction::Outbound, None) => return,
+        (Direction::Inbound, _) => (None, 0),
+    };
+    if (message.route, message.submits) != (route, submits) {
+        say("V6", "its route is not its delivery's".into());
+    }
+}
+
+/// Whether a delivery may stand with its message: it is closed, or it was and a late answer opened it
+/// again. One that was taken without an id was closed at once, until a receipt that names the message
+/// told the id and that it is under way.
+fn may_be_closed(delivery: &Delivery) -> bool {
+    let is_reopened = delivery.gave_up
+        || matches!(&delivery.segments[..], [only] if only.claims.has(Claim::EnRoute));
+    delivery.is_closed() || (delivery.phase == Phase::Submitted && is_reopened)
 }

@@ -238,7 +238,7 @@ impl Walk<'_> {
         rules::check_refund(message, &mut say);
         rules::check_segments(message, &mut say);
         rules::check_history(message, delivery, &mut say);
-        rules::check_delivery(message, &mut say);
+        rules::check_delivery(message, delivery, &mut say);
     }
 }
 

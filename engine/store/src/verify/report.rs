@@ -54,6 +54,14 @@ pub struct Report {
     pub in_flight: u64,
     /// Parked receipts.
     pub parked: u64,
+    /// Receipts that aged out and are kept.
+    pub aged: u64,
+    /// Carrier message ids that lead to their message.
+    pub owners: u64,
+    /// Carrier message ids that lead to an older inbound message.
+    pub inbound_ids: u64,
+    /// Parts of long inbound messages that wait for the others.
+    pub parts: u64,
     /// Ledger entries.
     pub ledger: u64,
     /// Expected messages that were looked for.
@@ -111,6 +119,10 @@ impl fmt::Display for Report {
             ("ledger entries", self.ledger),
             ("in flight", self.in_flight),
             ("parked", self.parked),
+            ("aged out", self.aged),
+            ("carrier ids", self.owners),
+            ("inbound ids", self.inbound_ids),
+            ("parts", self.parts),
             ("expected", self.expected),
         ] {
             writeln!(f, "{name:<14} {count}")?;

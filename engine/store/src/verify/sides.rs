@@ -9,7 +9,7 @@ use didfarm_core::time::Timestamp;
 
 use super::conversations::Extents;
 use super::fact::Fact;
-use crate::records::keys;
+use crate::records::keys::{self, PairKey};
 use crate::records::round::{InboxRow, LedgerCause, LedgerEntry, TimelineRow};
 
 /// What a message calls for.
@@ -43,7 +43,7 @@ pub(super) fn of_message(message: &Message, mut tell: impl FnMut(Fact)) {
     });
 }
 
-/// What a conversation calls for.
+/// What a conversation calls for, but for its pairs.
 pub(super) fn of_conversation(
     conversation: &Conversation,
     extents: &Extents,
@@ -62,10 +62,9 @@ pub(super) fn of_conversation(
         at: conversation.last_activity,
         row,
     });
-    tell(Fact::Pair {
-        conversation: id,
-        key: keys::pair(number, conversation.peer),
-    });
+    if conversation.inbound_indexed {
+        tell(Fact::InboundRows { conversation: id });
+    }
     for extent in extents.of(id) {
         let messages = match extent == conversation.extent {
             true => u32::from(conversation.ordinal),
@@ -123,7 +122,7 @@ pub(super) fn of_inbox_row(key: &[u8], row: &InboxRow) -> Option<Fact> {
 pub(super) fn of_pair_row(key: &[u8], value: &[u8]) -> Option<Fact> {
     Some(Fact::Pair {
         conversation: ConversationId(keys::id_of(value)?),
-        key: key.try_into().ok()?,
+        key: PairKey::read(key)?,
     })
 }
 

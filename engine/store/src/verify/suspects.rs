@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use didfarm_core::ids::MessageId;
 
 use super::audit::Audit;
+use super::carrier_ids::InboundGroups;
 use super::conversations::Extents;
 use super::fact::{Fact, Index};
 use super::maps::{CONVERSATIONS, INBOX, LEDGER, MESSAGES, TIMELINE};
 use super::messages::ExtentCounter;
 use super::report::BREACHES_KEPT_MAX;
 use super::sides;
-use super::tally;
+use super::{pairs, tally};
 use crate::records::keys::{self, MAPS};
 
 /// Both sides of one subject.
@@ -81,7 +82,12 @@ fn collect(audit: &mut Audit<'_>, suspects: &mut Suspects, extents: &Extents) {
                 sides::of_message(&message, |fact| suspects.expect(fact))
             });
         }
-        Index::Inbox | Index::Pairs | Index::Extents => {
+        Index::Pairs => {
+            audit.walk(&CONVERSATIONS, |audit, _, conversation| {
+                pairs::of_conversation(audit, &conversation, |_, fact| suspects.expect(fact));
+            });
+        }
+        Index::Inbox | Index::Inbound | Index::Extents => {
             audit.walk(&CONVERSATIONS, |_, _, conversation| {
                 sides::of_conversation(&conversation, extents, |fact| suspects.expect(fact));
             });
@@ -109,8 +115,19 @@ fn collect(audit: &mut Audit<'_>, suspects: &mut Suspects, extents: &Extents) {
             });
         }
         Index::Pairs => {
-            audit.walk_bytes(MAPS.pairs, |_, key, value| {
-                found(suspects, sides::of_pair_row(key, value))
+            audit.walk_bytes(MAPS.pairs, |audit, key, value| {
+                let row = sides::of_pair_row(key, value);
+                found(
+                    suspects,
+                    row.filter(|row| !pairs::may_be_forgotten(audit, row)),
+                )
+            });
+        }
+        Index::Inbound => {
+            let mut groups = InboundGroups::default();
+            audit.walk_bytes(MAPS.inbound, |_, key, _| {
+                let row = keys::inbound_of(key);
+                found(suspects, row.and_then(|(id, _)| groups.enter(id)));
             });
         }
         Index::Extents => {

@@ -108,6 +108,10 @@ fn rows(records: &Records) -> Rows {
         MAPS.messages,
         MAPS.in_flight,
         MAPS.parked,
+        MAPS.aged,
+        MAPS.owners,
+        MAPS.inbound,
+        MAPS.parts,
         MAPS.timeline,
         MAPS.inbox,
         MAPS.ledger,
@@ -149,7 +153,10 @@ impl Told {
             | Event::ExtentAdded(..)
             | Event::Delivery(..)
             | Event::ReceiptParked(_)
-            | Event::ReceiptsUnparked(..) => {}
+            | Event::ReceiptsUnparked(..)
+            | Event::ReceiptsAgedOut(..)
+            | Event::PartHeld(_)
+            | Event::PartsJoined(_) => {}
         }
     }
 

@@ -2,14 +2,15 @@
 
 use didfarm_core::account::AccountCommand;
 use didfarm_core::channel::Channel;
+use didfarm_core::conversation::INBOUND_KNOWN_MAX;
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{Input, Outcome};
 use didfarm_core::event::Entry;
-use didfarm_core::ids::{AccountId, MessageId, NumberId};
+use didfarm_core::ids::{AccountId, CarrierId, MessageId, NumberId};
 use didfarm_core::money::Micros;
 use didfarm_core::reason::Reason;
 
-use crate::farm::{Farm, carrier_id};
+use crate::farm::{Farm, part, receipt_input};
 
 const PEERS: [&str; 3] = ["+31612345678", "+4915123456789", "+447700900123"];
 
@@ -32,6 +33,8 @@ pub fn entries() -> Vec<Entry> {
     let third = sends(&mut farm, office);
     submits(&mut farm, &third);
     receipts(&mut farm, &third);
+    names_and_parts(&mut farm, shop);
+    late_ends(&mut farm, office);
     farm.entries
 }
 
@@ -47,7 +50,7 @@ fn sends(farm: &mut Farm, number: NumberId) -> Vec<MessageId> {
     sent
 }
 
-/// Taken, refused, throttled and taken later, in doubt, taken in several segments; one stays queued.
+/// Taken, refused, throttled and taken by another carrier, in doubt, taken in several segments; one stays queued.
 fn submits(farm: &mut Farm, sent: &[MessageId]) {
     let [taken, refused, throttled, in_doubt, _queued, long] = sent else {
         panic!("there are six")
@@ -59,10 +62,12 @@ fn submits(farm: &mut Farm, sent: &[MessageId]) {
     farm.join(3);
     let reason = Reason::Rejected;
     farm.input(*refused, Input::Refused { reason });
-    farm.input(*throttled, Input::Throttled);
+    let reason = Reason::Throttled;
+    farm.input(*throttled, Input::NotTaken { reason });
     farm.input(*in_doubt, Input::NoAnswer);
     farm.join(3);
-    farm.submitted(*throttled, 1);
+    farm.start_on(*throttled, CarrierId(2));
+    farm.accepted(*throttled, 1, true);
     farm.submitted(*long, 2);
 }
 
@@ -81,8 +86,7 @@ fn early_receipts(farm: &mut Farm, shop: NumberId) {
     farm.start(message);
     farm.park(&id);
     farm.park("of nobody");
-    let ids = vec![carrier_id(&id)];
-    farm.input(message, Input::Accepted { ids });
+    farm.accepted(message, 1, true);
     farm.unpark(&id);
     farm.receipt(message, 0, Claim::Delivered);
     farm.join(3);
@@ -103,9 +107,41 @@ fn receipts(farm: &mut Farm, sent: &[MessageId]) {
 }
 
 fn again(farm: &mut Farm, message: MessageId, claim: Claim) -> Outcome {
-    let id = carrier_id(&format!("{message}-0"));
-    let reason = None;
-    farm.drive(message, Input::Receipt { id, claim, reason })
+    farm.drive(message, receipt_input(message, 0, claim, false))
+}
+
+/// A peer that is known by two names, more ids than its conversation keeps, and parts that wait and are
+/// joined with the message that they come to.
+fn names_and_parts(farm: &mut Farm, shop: NumberId) {
+    let whatsapp = Channel::WhatsApp;
+    farm.receive_as(shop, ("US.1", Some("+31600000001")), whatsapp, "hi", None);
+    for place in 0..=INBOUND_KNOWN_MAX {
+        let id = format!("many-{place}");
+        farm.receive(shop, "+31600000001", whatsapp, "hi again", Some(&id));
+    }
+    farm.join(INBOUND_KNOWN_MAX);
+    for (reference, place) in [(1, 1), (2, 1), (1, 3)] {
+        farm.hold(part(PEERS[0], "+14155550100", reference, place));
+    }
+    farm.join_parts(part(PEERS[0], "+14155550100", 1, 2).key);
+    farm.receive(shop, PEERS[0], Channel::Sms, "in three parts", None);
+    farm.join(2);
+}
+
+/// Taken by what a receipt says, given up and taken after all, expired; a receipt of nobody ages out.
+fn late_ends(farm: &mut Farm, office: NumberId) {
+    let [by_receipt, given_up, expired] = ["by receipt", "given up", "expired"]
+        .map(|body| farm.send(office, PEERS[1], Channel::Sms, body));
+    farm.start(by_receipt);
+    farm.named_receipt(by_receipt, Claim::Read);
+    farm.start(given_up);
+    farm.input(given_up, Input::NoAnswer);
+    farm.input(given_up, Input::GiveUp);
+    farm.accepted(given_up, 1, true);
+    farm.input(expired, Input::Delayed);
+    farm.input(expired, Input::Expired);
+    farm.park("of nobody either");
+    farm.age_out("of nobody");
 }
 
 /// A receipt that says the opposite of the one before it, an answer after the doubt, no receipt at all.

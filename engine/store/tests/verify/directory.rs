@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use didfarm_core::ids::MessageId;
 use didfarm_store::repair::{RepairError, repair};
+use didfarm_store::shelf::sled_shelf::SledShelf;
+use didfarm_store::shelf::{Shelf, ShelfBatch};
 use didfarm_store::store::{Store, StoreOpenError, StoreSettings};
 use didfarm_store::verify::{Expected, VerifyError, verify};
 
@@ -93,7 +95,7 @@ fn a_stopped_store_is_clean_and_its_journal_is_left_as_it_was() {
     assert!(report.is_clean(), "{report}");
     assert_eq!(
         (report.messages, report.expected, report.replayed),
-        (16, 16, 0)
+        (67, 67, 0)
     );
     assert_eq!(journal_files(dir.path()), before);
 }
@@ -272,7 +274,7 @@ fn damaged_records_are_refused_repaired_and_clean_again() {
     )
     .unwrap();
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.expected, 16);
+    assert_eq!(report.expected, 67);
 
     let again = repair(dir.path(), &settings()).unwrap();
     assert_eq!(again.moved_to, Some(dir.path().join("records.damaged-2")));
@@ -329,6 +331,39 @@ fn a_repair_that_fails_puts_the_records_back() {
     );
     assert!(!dir.path().join("records.damaged-1").exists());
     assert_eq!(fs::read(dir.path().join("records/db")).unwrap(), before);
+}
+
+#[test]
+fn a_store_of_another_version_is_refused_and_left_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    stopped_store(dir.path(), &settings());
+    let first = &segments(dir.path())[0];
+    let mut bytes = fs::read(first).unwrap();
+    bytes[4] = 1;
+    fs::write(first, &bytes).unwrap();
+    let older_journal = repair(dir.path(), &settings()).unwrap_err().to_string();
+    assert!(
+        older_journal.contains("journal format 1, which this didfarm does not know"),
+        "{older_journal}"
+    );
+    assert!(!dir.path().join("records.damaged-1").exists());
+
+    let sled = SledShelf::open(&dir.path().join("records"), CACHE_BYTES).unwrap();
+    let mut meta = sled.get(b"M").unwrap().unwrap().to_vec();
+    meta[0] = 1;
+    let mut batch = ShelfBatch::new();
+    batch.put(b"M".to_vec(), meta);
+    sled.apply(batch).unwrap();
+    drop(sled);
+    let older_records = Store::open(dir.path(), &settings()).err();
+    let sentence = older_records
+        .expect("older records do not open")
+        .to_string();
+    assert!(
+        sentence.contains("it has version 1, this didfarm reads version 2 only"),
+        "{sentence}"
+    );
+    assert_eq!(fs::read(first).unwrap(), bytes);
 }
 
 #[test]

@@ -12,12 +12,20 @@ use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{Delivery, Input, Outcome};
 use didfarm_core::e164::{E164, Validation};
 use didfarm_core::event::{Entry, Event, ParkedReceipt};
-use didfarm_core::ids::{AccountId, CarrierId, CarrierMessageId, Extent, MessageId, NumberId};
+use didfarm_core::ids::{
+    AccountId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
+};
 use didfarm_core::money::{Micros, SEGMENT_PRICE_DEFAULT};
 use didfarm_core::number::{Number, NumberState};
+use didfarm_core::parts::{Part, PartsKey};
+use didfarm_core::peer::Peer;
 use didfarm_core::reason::Reason;
+use didfarm_core::route::{Route, RouteReason};
 use didfarm_core::segments;
 use didfarm_core::time::Timestamp;
+
+/// The validity period of every message, in milliseconds.
+const VALIDITY_MS: u64 = 3_600_000;
 
 /// The states that decisions are made on, and the entries that they came to.
 #[derive(Default)]
@@ -25,13 +33,40 @@ pub struct Farm {
     pub entries: Vec<Entry>,
     accounts: BTreeMap<AccountId, Account>,
     numbers: BTreeMap<NumberId, Number>,
-    conversations: BTreeMap<(NumberId, E164), Conversation>,
+    conversations: BTreeMap<ConversationId, Conversation>,
+    /// Every name under which a conversation is found.
+    pairs: BTreeMap<(NumberId, Peer), ConversationId>,
     deliveries: BTreeMap<MessageId, (AccountId, Micros, Delivery)>,
     extents: u64,
 }
 
 pub fn e164(text: &str) -> E164 {
     E164::parse(text, Validation::Syntax).unwrap()
+}
+
+/// A peer by its number with `+`, or by a name.
+pub fn peer(text: &str) -> Peer {
+    Peer::parse(text).unwrap()
+}
+
+/// What is kept of a part of a message in three.
+pub fn part(from: &str, to: &str, reference: u16, place: u8) -> Part {
+    let key = PartsKey {
+        carrier: CarrierId::SIMULATOR,
+        from: peer(from),
+        to: e164(to),
+        reference,
+        wide: false,
+        total: 3,
+    };
+    let octets = Box::from(&b"part"[..]);
+    let coding = 0;
+    Part {
+        key,
+        place,
+        octets,
+        coding,
+    }
 }
 
 pub fn carrier_id(text: &str) -> CarrierMessageId {
@@ -100,35 +135,42 @@ impl Farm {
         let charge = SEGMENT_PRICE_DEFAULT
             .checked_mul(u64::from(segmentation.segments))
             .unwrap();
-        let peer = e164(peer);
-        let number = &self.numbers[&number];
+        let peer = self::peer(peer);
+        let number = self.numbers[&number].clone();
         let account = self.accounts.get_mut(&number.account).unwrap();
         Account::decide_charge(account.balance, charge).unwrap();
-        let state = self.conversations.get(&(number.id, peer));
+        let now = self.now();
         let command = SendMessage {
             channel,
             body: body.into(),
             segmentation,
             charge,
+            content: None,
+            valid_until: now.plus_ms(VALIDITY_MS),
         };
         let mut extents = self.extents;
         let mut fresh = || {
             extents += 1;
             Extent(extents)
         };
-        let now = Timestamp(1_700_000_000_000_000 + 1_000_000 * self.entries.len() as i64);
-        let pair = Pair { number, peer };
+        let pair = Pair {
+            number: &number,
+            peer: &peer,
+        };
+        let state = self.conversation_of(number.id, &peer, None);
         let (message, events) =
             conversation::decide_send(state, pair, command, now, &mut fresh).unwrap();
-        account.evolve(&AccountEvent::Charged {
-            message,
-            amount: charge,
-        });
+        self.accounts
+            .get_mut(&number.account)
+            .unwrap()
+            .evolve(&AccountEvent::Charged {
+                message,
+                amount: charge,
+            });
         self.deliveries
             .insert(message, (number.account, charge, Delivery::new()));
-        let key = (number.id, peer);
         self.extents = extents;
-        self.converse(key, &events);
+        self.converse(&events);
         self.decided(events);
         message
     }
@@ -141,42 +183,83 @@ impl Farm {
         body: &str,
         id: Option<&str>,
     ) -> MessageId {
-        let peer = e164(peer);
-        let number = &self.numbers[&number];
-        let state = self.conversations.get(&(number.id, peer));
+        self.receive_as(number, (peer, None), channel, body, id)
+    }
+
+    /// As [`Farm::receive`], from a peer that may be known by another name too.
+    pub fn receive_as(
+        &mut self,
+        number: NumberId,
+        (peer, alias): (&str, Option<&str>),
+        channel: Channel,
+        body: &str,
+        id: Option<&str>,
+    ) -> MessageId {
+        let (peer, alias) = (self::peer(peer), alias.map(self::peer));
+        let number = self.numbers[&number].clone();
+        let state = self.conversation_of(number.id, &peer, alias.as_ref());
         let command = ReceiveMessage {
             channel,
             body: body.into(),
             segmentation: segments::count(body),
             carrier: CarrierId::SIMULATOR,
             carrier_message_id: id.map(carrier_id),
+            content: None,
+            alias,
         };
         let mut extents = self.extents;
         let mut fresh = || {
             extents += 1;
             Extent(extents)
         };
+        let pair = Pair {
+            number: &number,
+            peer: &peer,
+        };
         let received =
-            conversation::decide_receive(state, Pair { number, peer }, command, &mut fresh)
-                .unwrap();
+            conversation::decide_receive(state, pair, command, None, &mut fresh).unwrap();
         let Receiving::New(message, events) = received else {
             panic!("it is new")
         };
-        let key = (number.id, peer);
         self.extents = extents;
-        self.converse(key, &events);
+        self.converse(&events);
         self.decided(events);
         message
     }
 
-    fn converse(&mut self, key: (NumberId, E164), events: &[Event]) {
+    fn conversation_of(
+        &self,
+        number: NumberId,
+        peer: &Peer,
+        alias: Option<&Peer>,
+    ) -> Option<&Conversation> {
+        let find = |name: &Peer| self.pairs.get(&(number, name.clone()));
+        let id = find(peer).or_else(|| alias.and_then(find))?;
+        Some(&self.conversations[id])
+    }
+
+    fn converse(&mut self, events: &[Event]) {
         let at = self.now();
         for event in events {
-            if let Event::ConversationOpened(fact) = event {
-                self.conversations
-                    .insert(key, Conversation::opened(fact, at));
+            let id = match event {
+                Event::ConversationOpened(fact) => {
+                    let state = Conversation::opened(fact, at);
+                    self.conversations.insert(fact.conversation, state);
+                    let pair = (fact.number, fact.peer.clone());
+                    self.pairs.insert(pair, fact.conversation);
+                    continue;
+                }
+                Event::ExtentAdded(id, _) => *id,
+                Event::Accepted(fact) => fact.conversation,
+                Event::Received(fact) => fact.conversation,
+                other => panic!("no conversation decides {other:?}"),
+            };
+            let state = self.conversations.get_mut(&id).unwrap();
+            if let Some(alias) = state.learns_alias(event) {
+                let pair = (state.number, alias.clone());
+                self.pairs.entry(pair).or_insert(id);
             }
-            self.conversations.get_mut(&key).unwrap().evolve(event, at);
+            state.evolve(event, at);
         }
     }
 
@@ -189,18 +272,18 @@ impl Farm {
         );
     }
 
-    /// Moves a delivery if the input does; a refusal gives the charge back in the same entry.
+    /// Moves a delivery if the input does; what no carrier took is given back in the same entry.
     pub fn drive(&mut self, message: MessageId, input: Input) -> Outcome {
         let (account, charge, delivery) = self.deliveries.get_mut(&message).unwrap();
         let (account, amount) = (*account, *charge);
-        let refused = matches!(input, Input::Refused { .. });
         let outcome = delivery.decide(input);
         let (Outcome::Moved(event) | Outcome::Contradiction(event)) = outcome.clone() else {
             return outcome;
         };
         delivery.evolve(&event);
+        let gives_back = event.gives_back();
         let mut events = vec![Event::Delivery(message, event)];
-        if refused {
+        if gives_back {
             let refunded = AccountEvent::Refunded { message, amount };
             self.accounts.get_mut(&account).unwrap().evolve(&refunded);
             events.push(Event::Account(account, refunded));
@@ -219,22 +302,51 @@ impl Farm {
     }
 
     pub fn start(&mut self, message: MessageId) {
-        self.input(message, Input::Start);
+        self.start_on(message, CarrierId::SIMULATOR);
+    }
+
+    pub fn start_on(&mut self, message: MessageId, carrier: CarrierId) {
+        let route = Route {
+            carrier,
+            reason: RouteReason::Preferred,
+        };
+        self.input(message, Input::Start { route });
     }
 
     /// The carrier takes every segment under an id of its own, `<message>-<place>`.
     pub fn submitted(&mut self, message: MessageId, segments: usize) {
         self.start(message);
+        self.accepted(message, segments, false);
+    }
+
+    /// As [`Farm::submitted`], by a carrier whose receipts come with these ids only.
+    pub fn submitted_indexed(&mut self, message: MessageId, segments: usize) {
+        self.start(message);
+        self.accepted(message, segments, true);
+    }
+
+    pub fn accepted(&mut self, message: MessageId, segments: usize, indexed: bool) {
         let ids = (0..segments)
             .map(|place| carrier_id(&format!("{message}-{place}")))
             .collect();
-        self.input(message, Input::Accepted { ids });
+        self.input(message, Input::Accepted { ids, indexed });
+    }
+
+    /// The carrier takes it under one id that its receipts will come with.
+    pub fn accepted_as(&mut self, message: MessageId, id: &str) {
+        let (ids, indexed) = (vec![carrier_id(id)], true);
+        self.input(message, Input::Accepted { ids, indexed });
     }
 
     pub fn receipt(&mut self, message: MessageId, place: usize, claim: Claim) {
-        let reason = (claim == Claim::Failed).then_some(Reason::Unreachable);
-        let id = carrier_id(&format!("{message}-{place}"));
-        self.input(message, Input::Receipt { id, claim, reason });
+        let input = receipt_input(message, place, claim, false);
+        self.input(message, input);
+    }
+
+    /// A receipt that names the message by our own id.
+    pub fn named_receipt(&mut self, message: MessageId, claim: Claim) {
+        let input = receipt_input(message, 0, claim, true);
+        self.input(message, input);
     }
 
     pub fn park(&mut self, id: &str) {
@@ -253,5 +365,29 @@ impl Farm {
             CarrierId::SIMULATOR,
             carrier_id(id),
         )]);
+    }
+
+    pub fn age_out(&mut self, id: &str) {
+        self.decided(vec![Event::ReceiptsAgedOut(
+            CarrierId::SIMULATOR,
+            carrier_id(id),
+        )]);
+    }
+
+    pub fn hold(&mut self, part: Part) {
+        self.decided(vec![Event::PartHeld(part)]);
+    }
+
+    pub fn join_parts(&mut self, key: PartsKey) {
+        self.decided(vec![Event::PartsJoined(key)]);
+    }
+}
+
+pub fn receipt_input(message: MessageId, place: usize, claim: Claim, named: bool) -> Input {
+    Input::Receipt {
+        id: carrier_id(&format!("{message}-{place}")),
+        claim,
+        reason: (claim == Claim::Failed).then_some(Reason::Unreachable),
+        named,
     }
 }

@@ -1,15 +1,16 @@
-//! Breaches of V7 to V9: the pair index, the lists, the parked receipts.
+//! Breaches of V7 to V9: the pair index, the lists, the receipts that wait.
 
 use didfarm_core::channel::{Channel, Direction};
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::event::ParkedReceipt;
 use didfarm_core::ids::{CarrierId, CarrierMessageId, ConversationId};
 use didfarm_core::time::Timestamp;
+use didfarm_store::records::AGED_RECEIPTS_MAX;
 use didfarm_store::records::keys::{self, MAPS};
-use didfarm_store::records::round::{InboxRow, ParkedRow, TimelineRow};
+use didfarm_store::records::round::{AgedReceipt, InboxRow, ParkedRow, TimelineRow};
 
-use crate::farm::{carrier_id, e164};
-use crate::rich::{PARKED, Rich};
+use crate::farm::{carrier_id, peer};
+use crate::rich::{ALIAS, FORGOTTEN, PARKED, RIVALLED, Rich, TAKEN};
 use crate::shelves::{alter, alter_meta, put, put_record, remove, rename};
 use crate::{Case, check};
 
@@ -45,7 +46,7 @@ fn v7_pairs_and_conversations_are_the_same_ones() {
             invariants: &["V7", "V10"],
             subject: |_| ConversationId(99).to_string(),
             alter: |rich| {
-                let key = keys::pair(rich.number, e164("+441632960961"));
+                let key = keys::pair(rich.number, &peer("+441632960961"));
                 put(&rich.records, MAPS.pairs, &key, Some(keys::id(99).to_vec()));
             },
         },
@@ -55,11 +56,96 @@ fn v7_pairs_and_conversations_are_the_same_ones() {
             subject: OTHER,
             alter: |rich| {
                 rich.alter_conversation(rich.other, |conversation| {
-                    conversation.peer = e164("+441632960961")
+                    conversation.peer = peer("+441632960961")
                 })
             },
         },
     ]);
+}
+
+#[test]
+fn v7_aliases_lead_to_the_conversations_that_know_them() {
+    let named: fn(&Rich) -> String = |rich| rich.named.to_string();
+    let forgetful: fn(&Rich) -> String = |rich| rich.forgetful.to_string();
+    check(&[
+        Case {
+            name: "no row of an alias",
+            invariants: &["V7", "V10"],
+            subject: named,
+            alter: |rich| {
+                let key = rich.name_key(rich.named, ALIAS);
+                remove(&rich.records, MAPS.pairs, &key);
+            },
+        },
+        Case {
+            name: "an alias that leads to a conversation that does not know it",
+            invariants: &["V7"],
+            subject: |rich| rich.rivalled.to_string(),
+            alter: |rich| {
+                let key = rich.name_key(rich.named, ALIAS);
+                let value = keys::id(rich.rivalled.0).to_vec();
+                put(&rich.records, MAPS.pairs, &key, Some(value));
+            },
+        },
+        Case {
+            name: "an alias that nobody told",
+            invariants: &["V7", "V10"],
+            subject: named,
+            alter: |rich| {
+                let key = rich.name_key(rich.named, "US.9999");
+                let value = keys::id(rich.named.0).to_vec();
+                put(&rich.records, MAPS.pairs, &key, Some(value));
+            },
+        },
+        Case {
+            name: "no row of the peer of a conversation that forgot an alias",
+            invariants: &["V7", "V10"],
+            subject: forgetful,
+            alter: |rich| remove(&rich.records, MAPS.pairs, &rich.pair_key(rich.forgetful)),
+        },
+        Case {
+            name: "no row of an alias that such a conversation still knows",
+            invariants: &["V7", "V10"],
+            subject: forgetful,
+            alter: |rich| {
+                let key = rich.name_key(rich.forgetful, "+31600000201");
+                remove(&rich.records, MAPS.pairs, &key);
+            },
+        },
+        Case {
+            name: "a row of another number that leads to such a conversation",
+            invariants: &["V7", "V10"],
+            subject: forgetful,
+            alter: |rich| {
+                let key = keys::pair(rich.number, &peer(FORGOTTEN));
+                let value = keys::id(rich.forgetful.0).to_vec();
+                put(&rich.records, MAPS.pairs, &key, Some(value));
+            },
+        },
+    ]);
+}
+
+#[test]
+fn a_conversation_is_found_by_its_peer_before_any_alias() {
+    let rich = Rich::new();
+    let found = |name: &str, alias: Option<&str>| {
+        let alias = alias.map(peer);
+        let records = &rich.records;
+        let found = records.conversation_of(rich.foreign, &peer(name), alias.as_ref());
+        found.unwrap().map(|conversation| conversation.id)
+    };
+    assert_eq!(found(ALIAS, None), Some(rich.named));
+    assert_eq!(found("US.9999", None), None);
+    assert_eq!(found("US.9999", Some(ALIAS)), Some(rich.named));
+    assert_eq!(found(RIVALLED, Some(ALIAS)), Some(rich.rivalled));
+    // The alias had a conversation of its own, which it keeps.
+    let own = found(TAKEN, Some(RIVALLED)).unwrap();
+    assert_ne!(own, rich.rivalled);
+    let second = rich.records.conversation(rich.forgetful).unwrap().unwrap();
+    assert!(!second.aliases.contains(&peer(FORGOTTEN)));
+    let records = &rich.records;
+    let id = records.conversation_id_of(second.number, &peer(FORGOTTEN));
+    assert_eq!(id.unwrap(), Some(rich.forgetful));
 }
 
 #[test]
@@ -199,6 +285,41 @@ fn v9_parked_receipts_lie_where_they_are_looked_for() {
             alter: |rich| {
                 let id = carrier_id(&format!("{}-0", rich.submitted));
                 park(rich, &keys::parked(CarrierId::SIMULATOR, &id), id);
+            },
+        },
+    ]);
+}
+
+#[test]
+fn v9_the_ring_of_aged_receipts_has_places_and_times() {
+    let aged: fn(&Rich) -> String = |_| "aged receipt 0000000000000001".into();
+    check(&[
+        Case {
+            name: "a receipt that is lost",
+            invariants: &["V10"],
+            subject: |_| "the aged receipts".into(),
+            alter: |rich| remove(&rich.records, MAPS.aged, &keys::aged(1)),
+        },
+        Case {
+            name: "a place beyond the ring",
+            invariants: &["V9"],
+            subject: |_| "aged receipt 00000000000186a0".into(),
+            alter: |rich| {
+                let beyond = keys::id(AGED_RECEIPTS_MAX);
+                rename(&rich.records, MAPS.aged, &keys::aged(1), &beyond);
+            },
+        },
+        Case {
+            name: "aged out before it was parked",
+            invariants: &["V9"],
+            subject: aged,
+            alter: |rich| {
+                alter(
+                    &rich.records,
+                    MAPS.aged,
+                    &keys::aged(1),
+                    |aged: &mut AgedReceipt| aged.aged_at = Timestamp(1),
+                );
             },
         },
     ]);

@@ -1,7 +1,8 @@
 //! The clean store, and breaches of V1, V4 and V6: messages, history, deliveries.
 
-use didfarm_core::delivery::Delivery;
+use didfarm_core::delivery::receipt::SegmentClaims;
 use didfarm_core::delivery::status::Status;
+use didfarm_core::delivery::{Delivery, Phase};
 use didfarm_core::ids::{ConversationId, Extent, MessageId};
 use didfarm_core::message::Message;
 use didfarm_core::money::Micros;
@@ -19,13 +20,15 @@ fn a_store_of_everything_is_clean_and_counted() {
     let rich = Rich::new();
     let report = audit(&rich.records, None).unwrap();
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.outbound, [1, 3, 3, 2, 4]);
+    assert_eq!(report.outbound, [2, 3, 4, 6, 5]);
     assert_eq!(
         (report.messages, report.inbound, report.conversations),
-        (16, 3, 3)
+        (67, 47, 8)
     );
-    assert_eq!((report.accounts, report.numbers, report.ledger), (3, 3, 16));
-    assert_eq!((report.in_flight, report.parked), (7, 1));
+    assert_eq!((report.accounts, report.numbers, report.ledger), (3, 3, 25));
+    assert_eq!((report.in_flight, report.parked, report.aged), (8, 1, 2));
+    assert_eq!((report.owners, report.inbound_ids, report.parts), (3, 2, 2));
+    assert_eq!(rich.records.meta().unwrap().counts.pairs, 14);
     assert_eq!(report.seq.0, rich.farm.entries.len() as u64);
     assert!(report.to_string().ends_with("every invariant holds"));
 }
@@ -337,6 +340,49 @@ fn v6_a_delivery_has_one_owner() {
             },
         },
         Case {
+            name: "another validity period",
+            invariants: &["V6"],
+            subject: QUEUED,
+            alter: |rich| {
+                rich.alter_in_flight(rich.queued, |in_flight| {
+                    in_flight.valid_until = Timestamp(1)
+                })
+            },
+        },
+        Case {
+            name: "another route than the closed delivery's",
+            invariants: &["V6"],
+            subject: DELIVERED,
+            alter: |rich| rich.alter_message(rich.delivered, |message| message.route = None),
+        },
+        Case {
+            name: "another count of submits than the delivery in flight has",
+            invariants: &["V6"],
+            subject: SUBMITTED,
+            alter: |rich| rich.alter_message(rich.submitted, |message| message.submits += 1),
+        },
+        Case {
+            name: "an inbound message with a route",
+            invariants: &["V6"],
+            subject: INBOUND,
+            alter: |rich| {
+                let sent = rich.records.message(rich.delivered).unwrap().unwrap();
+                rich.alter_message(rich.inbound, |message| message.route = sent.route);
+            },
+        },
+        Case {
+            name: "closed before a receipt came, and never given up",
+            invariants: &["V6"],
+            subject: SUBMITTED,
+            alter: |rich| {
+                let in_flight = rich.records.in_flight(rich.submitted).unwrap();
+                let mut open = in_flight.unwrap().delivery;
+                open.segments[0] = SegmentClaims::new(open.segments[0].id.clone());
+                drop_in_flight(rich, rich.submitted);
+                rich.alter_message(rich.submitted, |message| message.closed = Some(open));
+            },
+        },
+        Case {
             name: "another time of acceptance",
             invariants: &["V6"],
             subject: QUEUED,
@@ -347,6 +393,25 @@ fn v6_a_delivery_has_one_owner() {
             },
         },
     ]);
+}
+
+#[test]
+fn a_delivery_that_opened_again_stays_with_its_message() {
+    let rich = Rich::new();
+    let message = rich.records.message(rich.reopened).unwrap().unwrap();
+    let delivery = message.closed.as_ref().unwrap();
+    assert_eq!(
+        (delivery.phase, delivery.is_closed()),
+        (Phase::Submitted, false)
+    );
+    assert_eq!(rich.records.in_flight(rich.reopened).unwrap(), None);
+    assert_eq!(
+        (message.status(), message.refunded),
+        (Status::Failed, false)
+    );
+    assert_eq!((message.route, message.submits), (delivery.route, 1));
+    let refused = rich.records.message(rich.given_back).unwrap().unwrap();
+    assert_eq!((refused.status(), refused.refunded), (Status::Failed, true));
 }
 
 #[test]

@@ -135,6 +135,24 @@ fn v2_every_movement_of_money_is_accounted_for() {
             },
         },
         Case {
+            name: "a refund of what was given up and may have arrived",
+            invariants: &["V2"],
+            subject: |rich| rich.given_up.to_string(),
+            alter: |rich| {
+                add_entry(rich, LedgerCause::Refund(rich.given_up), 8_000);
+                rich.alter_message(rich.given_up, |message| message.refunded = true);
+            },
+        },
+        Case {
+            name: "a refusal after it was given up that was never given back",
+            invariants: &["V2"],
+            subject: |rich| rich.given_back.to_string(),
+            alter: |rich| {
+                remove_entry(rich, LedgerCause::Refund(rich.given_back), 8_000);
+                rich.alter_message(rich.given_back, |message| message.refunded = false);
+            },
+        },
+        Case {
             name: "a refund of an open delivery",
             invariants: &["V2"],
             subject: QUEUED,

@@ -1,8 +1,9 @@
-//! A small store that has everything: channels, phases, refunds, contradictions, parked receipts.
+//! A small store that has everything: channels, phases, refunds, contradictions, receipts and parts
+//! that wait, names and their aliases, carriers' ids.
 
 use didfarm_core::account::Account;
 use didfarm_core::channel::Channel;
-use didfarm_core::conversation::Conversation;
+use didfarm_core::conversation::{ALIASES_MAX, Conversation, INBOUND_KNOWN_MAX};
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{InFlight, Input};
 use didfarm_core::ids::{AccountId, ConversationId, MessageId, NumberId};
@@ -10,15 +11,30 @@ use didfarm_core::message::Message;
 use didfarm_core::number::Number;
 use didfarm_core::reason::Reason;
 use didfarm_store::records::Records;
-use didfarm_store::records::keys::{self, MAPS};
+use didfarm_store::records::keys::{self, MAPS, PairKey};
 use didfarm_store::records::round::{LedgerCause, LedgerEntry};
 
-use crate::farm::Farm;
+use crate::farm::{Farm, part, peer};
 use crate::shelves;
 
 pub const PEER: &str = "+31612345678";
 pub const OTHER_PEER: &str = "+4915123456789";
 pub const PARKED: &str = "stray-1";
+/// It aged out, with two receipts.
+pub const AGED: &str = "stray-2";
+/// The peer of `named`, also known by `ALIAS`.
+pub const NAME: &str = "US.1001";
+pub const ALIAS: &str = "+31600000001";
+/// The peer of `rivalled`; its alias `TAKEN` has a conversation of its own.
+pub const RIVALLED: &str = "US.1002";
+pub const TAKEN: &str = "+31600000002";
+/// The peer of `forgetful`, which forgot `FORGOTTEN`.
+const MANY_NAMES: &str = "US.1003";
+pub const FORGOTTEN: &str = "+31600000100";
+/// The peer of `busy`.
+const BUSY: &str = "+447700900123";
+/// Inbound ids of `busy` that only the index knows.
+const INDEXED: usize = 2;
 
 /// The store with its cast.
 pub struct Rich {
@@ -44,6 +60,20 @@ pub struct Rich {
     /// Three segments, one of them delivered.
     pub long: MessageId,
     pub inbound: MessageId,
+    /// Given up, then refused: given back.
+    pub given_back: MessageId,
+    /// Given up, then taken under an indexed id: open again, with the message.
+    pub reopened: MessageId,
+    pub given_up: MessageId,
+    /// Of `foreign` and `NAME`.
+    pub named: ConversationId,
+    pub rivalled: ConversationId,
+    /// Of `second`; its peer has more names than a conversation keeps.
+    pub forgetful: ConversationId,
+    /// Of `second`; more inbound ids than a conversation keeps.
+    pub busy: ConversationId,
+    /// The parts that wait: the first and the last of three.
+    pub parts: [[u8; 17]; 2],
 }
 
 impl Rich {
@@ -72,9 +102,13 @@ impl Rich {
         farm.start(in_doubt);
         farm.input(in_doubt, Input::NoAnswer);
         farm.start(throttled);
-        farm.input(throttled, Input::Throttled);
-        for message in [submitted, delivered, read, failed, corrected, unconfirmed] {
+        let reason = Reason::Throttled;
+        farm.input(throttled, Input::NotTaken { reason });
+        for message in [read, failed, corrected, unconfirmed] {
             farm.submitted(message, 1);
+        }
+        for message in [submitted, delivered] {
+            farm.submitted_indexed(message, 1);
         }
         farm.submitted(long, 3);
         farm.receipt(long, 1, Claim::Delivered);
@@ -113,6 +147,10 @@ impl Rich {
         farm.receipt(late, 0, Claim::Delivered);
         farm.receive(second, PEER, Channel::Sms, "to the second", None);
         farm.park(PARKED);
+        let [given_back, reopened, given_up] = doubts(&mut farm, number);
+        early_ends(&mut farm, number);
+        let [named, rivalled, forgetful, busy] = names(&mut farm, foreign, second);
+        let parts = waiting(&mut farm);
         let records = shelves::records_of(&farm.entries);
         let conversation = ConversationId(queued.extent().0);
         let other = ConversationId(inbound.extent().0);
@@ -134,6 +172,14 @@ impl Rich {
             refused,
             long,
             inbound,
+            given_back,
+            reopened,
+            given_up,
+            named,
+            rivalled,
+            forgetful,
+            busy,
+            parts,
         }
     }
 
@@ -191,8 +237,80 @@ impl Rich {
     }
 
     /// The key of a conversation's pair row.
-    pub fn pair_key(&self, id: ConversationId) -> [u8; 12] {
+    pub fn pair_key(&self, id: ConversationId) -> PairKey {
         let conversation = self.records.conversation(id).unwrap().unwrap();
-        keys::pair(conversation.number, conversation.peer)
+        keys::pair(conversation.number, &conversation.peer)
     }
+
+    /// The key of the row of one of a conversation's names.
+    pub fn name_key(&self, id: ConversationId, name: &str) -> PairKey {
+        let conversation = self.records.conversation(id).unwrap().unwrap();
+        keys::pair(conversation.number, &peer(name))
+    }
+}
+
+/// Three messages that stayed in doubt too long, and what came of them after that.
+fn doubts(farm: &mut Farm, number: NumberId) -> [MessageId; 3] {
+    let messages = ["given back", "reopened", "given up"]
+        .map(|body| farm.send(number, PEER, Channel::Sms, body));
+    for message in messages {
+        farm.start(message);
+        farm.input(message, Input::NoAnswer);
+        farm.input(message, Input::GiveUp);
+    }
+    let reason = Reason::Rejected;
+    farm.input(messages[0], Input::Refused { reason });
+    farm.accepted(messages[1], 1, true);
+    messages
+}
+
+/// Expired, taken by what a receipt says, taken without an id, delayed.
+fn early_ends(farm: &mut Farm, number: NumberId) {
+    let [expired, by_receipt, without_id, delayed] = ["expired", "by receipt", "no id", "delayed"]
+        .map(|body| farm.send(number, PEER, Channel::Sms, body));
+    farm.input(expired, Input::Expired);
+    farm.start(by_receipt);
+    farm.named_receipt(by_receipt, Claim::Delivered);
+    farm.start(without_id);
+    farm.accepted(without_id, 0, true);
+    farm.named_receipt(without_id, Claim::EnRoute);
+    farm.input(delayed, Input::Delayed);
+}
+
+/// Conversations whose peers have names, and one with more ids than it keeps.
+fn names(farm: &mut Farm, foreign: NumberId, second: NumberId) -> [ConversationId; 4] {
+    let whatsapp = Channel::WhatsApp;
+    let mut hear = |number, names: (&str, Option<&str>), id: Option<&str>| {
+        let message = farm.receive_as(number, names, whatsapp, "hello", id);
+        ConversationId(message.extent().0)
+    };
+    let named = hear(foreign, (NAME, Some(ALIAS)), None);
+    assert_eq!(hear(foreign, (ALIAS, None), None), named);
+    let rivalled = hear(foreign, (RIVALLED, None), None);
+    assert_ne!(hear(foreign, (TAKEN, None), None), rivalled);
+    assert_eq!(hear(foreign, (RIVALLED, Some(TAKEN)), None), rivalled);
+    let forgetful = hear(second, (MANY_NAMES, Some(FORGOTTEN)), None);
+    for alias in 0..ALIASES_MAX {
+        let alias = format!("+3160000020{alias}");
+        hear(second, (MANY_NAMES, Some(&alias)), None);
+    }
+    let busy = hear(second, (BUSY, None), Some("busy-0"));
+    for place in 1..INBOUND_KNOWN_MAX + INDEXED {
+        hear(second, (BUSY, None), Some(&format!("busy-{place}")));
+    }
+    [named, rivalled, forgetful, busy]
+}
+
+/// Receipts that aged out, parts that wait and parts that were joined.
+fn waiting(farm: &mut Farm) -> [[u8; 17]; 2] {
+    farm.park(AGED);
+    farm.park(AGED);
+    farm.age_out(AGED);
+    let [first, last, other] = [(1, 1), (1, 3), (2, 2)]
+        .map(|(reference, place)| part(PEER, "+31201234567", reference, place));
+    for part in [&first, &other, &last, &first] {
+        farm.hold(part.clone());
+    }
+    farm.join_parts(other.key);
+    [&first, &last].map(|part| keys::part(&part.key, part.place))
 }

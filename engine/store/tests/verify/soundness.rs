@@ -20,7 +20,7 @@ type Miscount = (&'static str, fn(&Rich));
 
 #[test]
 fn v10_counts_and_next_ids_are_those_in_use() {
-    let counts: [Miscount; 8] = [
+    let counts: [Miscount; 13] = [
         ("the accounts", |rich| {
             alter_meta(&rich.records, |meta| meta.counts.accounts += 1)
         }),
@@ -44,6 +44,21 @@ fn v10_counts_and_next_ids_are_those_in_use() {
         }),
         ("the ledger", |rich| {
             alter_meta(&rich.records, |meta| meta.counts.ledger += 1)
+        }),
+        ("the pair index", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.pairs -= 1)
+        }),
+        ("the carrier message ids", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.owners += 1)
+        }),
+        ("the inbound ids", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.inbound += 1)
+        }),
+        ("the parts", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.parts -= 1)
+        }),
+        ("the aged receipts", |rich| {
+            alter_meta(&rich.records, |meta| meta.aged_total += 1)
         }),
     ];
     for (map, change) in counts {
@@ -108,10 +123,12 @@ fn v10_a_row_of_another_kind_is_named() {
         MAPS.inbox,
         MAPS.extents,
         MAPS.ledger,
+        MAPS.owners,
+        MAPS.inbound,
     ] {
         let rich = Rich::new();
         let value = match map {
-            map if map == MAPS.pairs || map == MAPS.extents => vec![1],
+            map if RAW_MAPS.contains(&map) => vec![1],
             map => map
                 .get(rich.records.shelf(), &rows(&rich.records, map)[0].0)
                 .unwrap()
@@ -124,7 +141,10 @@ fn v10_a_row_of_another_kind_is_named() {
     }
 }
 
-const ALL_MAPS: [(&str, PackedMap); 11] = [
+/// Maps whose values are no records.
+const RAW_MAPS: [PackedMap; 4] = [MAPS.pairs, MAPS.extents, MAPS.owners, MAPS.inbound];
+
+const ALL_MAPS: [(&str, PackedMap); 15] = [
     ("the accounts", MAPS.accounts),
     ("the numbers", MAPS.numbers),
     ("the conversations", MAPS.conversations),
@@ -133,6 +153,10 @@ const ALL_MAPS: [(&str, PackedMap); 11] = [
     ("the messages", MAPS.messages),
     ("the deliveries in flight", MAPS.in_flight),
     ("the parked receipts", MAPS.parked),
+    ("the aged receipts", MAPS.aged),
+    ("the carrier message ids", MAPS.owners),
+    ("the inbound ids", MAPS.inbound),
+    ("the parts", MAPS.parts),
     ("the timeline", MAPS.timeline),
     ("the inbox", MAPS.inbox),
     ("the ledger", MAPS.ledger),
@@ -215,7 +239,7 @@ fn v10_a_map_that_went_missing_as_a_whole_is_named_by_its_count() {
 #[test]
 fn v10_a_record_that_does_not_decode_is_named_and_nothing_is_concluded_from_it() {
     for (name, map) in ALL_MAPS {
-        if map == MAPS.pairs || map == MAPS.extents {
+        if RAW_MAPS.contains(&map) {
             continue;
         }
         let rich = Rich::new();

@@ -4,7 +4,7 @@ use didfarm_core::channel::Channel;
 use didfarm_core::ids::{AccountId, ConversationId, Extent, NumberId};
 use didfarm_store::records::keys::{self, MAPS};
 
-use crate::farm::e164;
+use crate::farm::{e164, peer};
 use crate::rich::{OTHER_PEER, Rich};
 use crate::shelves::{alter_meta, put, remove};
 use crate::{Case, check};
@@ -39,14 +39,14 @@ fn v5_messages_and_conversations_agree() {
             name: "a message to another peer",
             invariants: &["V5"],
             subject: QUEUED,
-            alter: |rich| rich.alter_message(rich.queued, |message| message.to = e164(OTHER_PEER)),
+            alter: |rich| rich.alter_message(rich.queued, |message| message.to = peer(OTHER_PEER)),
         },
         Case {
             name: "an inbound message from another peer",
             invariants: &["V5"],
             subject: INBOUND,
             alter: |rich| {
-                rich.alter_message(rich.inbound, |message| message.from = e164("+441632960961"))
+                rich.alter_message(rich.inbound, |message| message.from = peer("+441632960961"))
             },
         },
         Case {
@@ -54,7 +54,7 @@ fn v5_messages_and_conversations_agree() {
             invariants: &["V5"],
             subject: QUEUED,
             alter: |rich| {
-                rich.alter_message(rich.queued, |message| message.from = e164(OTHER_PEER))
+                rich.alter_message(rich.queued, |message| message.from = peer(OTHER_PEER))
             },
         },
         Case {

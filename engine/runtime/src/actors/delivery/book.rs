@@ -1,17 +1,28 @@
 //! The book of deliveries: the open ones, those finished a moment ago, and who owns which carrier id.
 //!
-//! Finished deliveries stay for a while so that a repeated or contradicting receipt meets its message;
-//! the oldest go first past the bound.
+//! Finished deliveries stay for a while so that a repeated or contradicting receipt meets its message
+//! without a read; the oldest go first past the bound, and are read back when a receipt asks for them.
+//! A million deliveries wait for receipts in here: pages lie in one slab, and both indexes hold slots.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, BuildHasherDefault};
 
 use didfarm_carriers::Submit;
 use didfarm_core::delivery::{DeliveryEvent, InFlight};
 use didfarm_core::ids::{CarrierId, CarrierMessageId, MessageId};
-use didfarm_core::time::Timestamp;
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 
-use super::awaits_receipt;
+type Slot = u32;
+type Hash = BuildHasherDefault<FxHasher>;
+
+/// A slot in the index of carrier ids, with the hash of the one id that it stands here for: a message
+/// of several segments stands there once for each.
+#[derive(Clone, Copy)]
+struct Owner {
+    hash: u32,
+    slot: Slot,
+}
 
 struct Page {
     in_flight: InFlight,
@@ -21,50 +32,123 @@ struct Page {
 }
 
 /// The deliveries that the supervisor knows.
-pub(super) struct Book {
-    pages: FxHashMap<MessageId, Page>,
-    owners: FxHashMap<CarrierId, FxHashMap<CarrierMessageId, MessageId>>,
+pub(crate) struct Book {
+    pages: Vec<Option<Page>>,
+    free: Vec<Slot>,
+    by_message: HashTable<Slot>,
+    by_carrier_id: HashTable<Owner>,
     finished: VecDeque<MessageId>,
     finished_max: usize,
+    forgot: bool,
+}
+
+fn hash_message(message: MessageId) -> u64 {
+    Hash::default().hash_one(message)
+}
+
+fn hash_carrier_id(carrier: CarrierId, id: &CarrierMessageId) -> u32 {
+    (Hash::default().hash_one((carrier, id)) >> 32) as u32
+}
+
+/// Spreads 32 bits over the 64 that the table looks at.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn page_at(pages: &[Option<Page>], slot: Slot) -> &Page {
+    pages[slot as usize]
+        .as_ref()
+        .expect("an index holds slots of present pages only")
+}
+
+fn has_id(page: &Page, carrier: CarrierId, id: &CarrierMessageId) -> bool {
+    let delivery = &page.in_flight.delivery;
+    delivery.carrier() == Some(carrier) && delivery.segments.iter().any(|own| own.id == *id)
 }
 
 impl Book {
     pub(super) fn new(finished_max: usize) -> Book {
         Book {
-            pages: FxHashMap::default(),
-            owners: FxHashMap::default(),
+            pages: Vec::new(),
+            free: Vec::new(),
+            by_message: HashTable::new(),
+            by_carrier_id: HashTable::new(),
             finished: VecDeque::new(),
-            finished_max,
+            // One that was just recalled is still to be asked.
+            finished_max: finished_max.max(1),
+            forgot: false,
         }
     }
 
     /// Takes a delivery in; `false` when it is known already.
-    pub(super) fn open(&mut self, in_flight: InFlight, submit: Option<Submit>) -> bool {
+    pub(super) fn open(&mut self, in_flight: InFlight, submit: Option<Box<Submit>>) -> bool {
         let message = in_flight.message;
-        if self.pages.contains_key(&message) {
+        if self.slot(message).is_some() {
             return false;
         }
         let page = Page {
             in_flight,
-            submit: submit.map(Box::new),
+            submit,
             finished: false,
         };
-        self.pages.insert(message, page);
-        self.own(message);
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.pages.push(None);
+                Slot::try_from(self.pages.len() - 1).expect("memory ends before 2^32 deliveries")
+            }
+        };
+        self.pages[slot as usize] = Some(page);
+        let pages = &self.pages;
+        self.by_message
+            .insert_unique(hash_message(message), slot, |slot| {
+                hash_message(page_at(pages, *slot).in_flight.message)
+            });
+        self.own(slot);
         true
     }
 
+    /// Takes in a delivery that was finished long ago and that a receipt asks for.
+    pub(super) fn recall(&mut self, in_flight: InFlight) {
+        let message = in_flight.message;
+        if self.open(in_flight, None) {
+            self.finish(message);
+        }
+    }
+
+    fn slot(&self, message: MessageId) -> Option<Slot> {
+        self.by_message
+            .find(hash_message(message), |slot| {
+                page_at(&self.pages, *slot).in_flight.message == message
+            })
+            .copied()
+    }
+
+    fn page(&self, message: MessageId) -> Option<&Page> {
+        self.slot(message).map(|slot| page_at(&self.pages, slot))
+    }
+
+    fn page_mut(&mut self, message: MessageId) -> Option<&mut Page> {
+        let slot = self.slot(message)?;
+        self.pages[slot as usize].as_mut()
+    }
+
     pub(super) fn get(&self, message: MessageId) -> Option<&InFlight> {
-        self.pages.get(&message).map(|page| &page.in_flight)
+        self.page(message).map(|page| &page.in_flight)
     }
 
     pub(super) fn get_mut(&mut self, message: MessageId) -> Option<&mut InFlight> {
-        self.pages.get_mut(&message).map(|page| &mut page.in_flight)
+        self.page_mut(message).map(|page| &mut page.in_flight)
+    }
+
+    /// What is to be handed over of a message.
+    pub(super) fn waiting(&self, message: MessageId) -> Option<&Submit> {
+        self.page(message)?.submit.as_deref()
     }
 
     /// What to hand over now, numbered with the present try.
     pub(super) fn submit(&self, message: MessageId) -> Option<Submit> {
-        let page = self.pages.get(&message)?;
+        let page = self.page(message)?;
         let submit = page.submit.as_deref()?;
         Some(Submit {
             submit: page.in_flight.delivery.submits,
@@ -72,14 +156,20 @@ impl Book {
         })
     }
 
+    /// The message that has a carrier's id.
     pub(super) fn owner(&self, carrier: CarrierId, id: &CarrierMessageId) -> Option<MessageId> {
-        self.owners.get(&carrier)?.get(id).copied()
+        let hash = hash_carrier_id(carrier, id);
+        let is_owner = |owner: &Owner| {
+            owner.hash == hash && has_id(page_at(&self.pages, owner.slot), carrier, id)
+        };
+        self.by_carrier_id
+            .find(spread(hash), is_owner)
+            .map(|owner| page_at(&self.pages, owner.slot).in_flight.message)
     }
 
     pub(super) fn carrier_ids(&self, message: MessageId) -> Vec<CarrierMessageId> {
         let segments = self
-            .pages
-            .get(&message)
+            .page(message)
             .map(|page| &page.in_flight.delivery.segments);
         segments
             .into_iter()
@@ -89,40 +179,90 @@ impl Book {
     }
 
     /// The carrier took a message: its ids are known from now on.
-    fn own(&mut self, message: MessageId) {
-        let Some(page) = self.pages.get(&message) else {
+    fn own(&mut self, slot: Slot) {
+        let delivery = &page_at(&self.pages, slot).in_flight.delivery;
+        let Some(carrier) = delivery.carrier() else {
             return;
         };
-        let owners = self.owners.entry(page.in_flight.carrier).or_default();
-        owners.extend(
-            page.in_flight
-                .delivery
-                .segments
-                .iter()
-                .map(|segment| (segment.id.clone(), message)),
-        );
+        for segment in &delivery.segments {
+            let hash = hash_carrier_id(carrier, &segment.id);
+            let rehash = |owner: &Owner| spread(owner.hash);
+            self.by_carrier_id
+                .insert_unique(spread(hash), Owner { hash, slot }, rehash);
+        }
+    }
+
+    fn forget(&mut self, message: MessageId) {
+        let Some(slot) = self.slot(message) else {
+            return;
+        };
+        let Some(page) = self.pages[slot as usize].take() else {
+            return;
+        };
+        let delivery = &page.in_flight.delivery;
+        if let Some(carrier) = delivery.carrier() {
+            for segment in &delivery.segments {
+                let hash = hash_carrier_id(carrier, &segment.id);
+                let is_own = |owner: &Owner| owner.hash == hash && owner.slot == slot;
+                if let Ok(entry) = self.by_carrier_id.find_entry(spread(hash), is_own) {
+                    entry.remove();
+                }
+            }
+        }
+        let hash = hash_message(message);
+        if let Ok(entry) = self.by_message.find_entry(hash, |own| *own == slot) {
+            entry.remove();
+        }
+        self.free.push(slot);
+        self.forgot = true;
+    }
+
+    /// Whether anything was forgotten since this was last asked.
+    pub(super) fn forgot(&mut self) -> bool {
+        std::mem::take(&mut self.forgot)
+    }
+
+    /// Open deliveries.
+    pub(super) fn len(&self) -> usize {
+        self.by_message.len() - self.finished.len()
+    }
+
+    /// Every open delivery, in no order.
+    pub(super) fn open_deliveries(&self) -> impl Iterator<Item = &InFlight> {
+        self.pages
+            .iter()
+            .flatten()
+            .filter(|page| !page.finished)
+            .map(|page| &page.in_flight)
     }
 
     /// Brings the book in line with what happened to a delivery.
     pub(super) fn settle(&mut self, message: MessageId, event: &DeliveryEvent) {
-        let Some(page) = self.pages.get_mut(&message) else {
+        let Some(slot) = self.slot(message) else {
             return;
         };
         match event {
-            DeliveryEvent::SubmitAccepted(_) => {
-                page.submit = None;
-                self.own(message);
+            DeliveryEvent::SubmitAccepted(..) | DeliveryEvent::ReceiptAccepted(..) => {
+                if let Some(page) = &mut self.pages[slot as usize] {
+                    page.submit = None;
+                }
+                self.own(slot);
+                self.finish(message);
             }
-            DeliveryEvent::SubmitRefused(_) | DeliveryEvent::Claimed(..) => self.finish(message),
-            DeliveryEvent::SubmitStarted
-            | DeliveryEvent::SubmitThrottled
+            DeliveryEvent::SubmitRefused(_)
+            | DeliveryEvent::Claimed(..)
+            | DeliveryEvent::Expired
+            | DeliveryEvent::GivenUp => self.finish(message),
+            DeliveryEvent::SubmitStarted(_)
+            | DeliveryEvent::NotTaken(_)
             | DeliveryEvent::InDoubt
+            | DeliveryEvent::Delayed
             | DeliveryEvent::Unconfirmed => {}
         }
     }
 
     fn finish(&mut self, message: MessageId) {
-        let Some(page) = self.pages.get_mut(&message) else {
+        let Some(page) = self.page_mut(message) else {
             return;
         };
         if page.finished || !page.in_flight.delivery.is_closed() {
@@ -138,34 +278,87 @@ impl Book {
             self.forget(oldest);
         }
     }
+}
 
-    fn forget(&mut self, message: MessageId) {
-        let Some(page) = self.pages.remove(&message) else {
-            return;
+#[cfg(test)]
+mod tests {
+    use didfarm_core::delivery::Delivery;
+    use didfarm_core::delivery::receipt::SegmentClaims;
+    use didfarm_core::ids::{AccountId, NumberId};
+    use didfarm_core::money::Micros;
+    use didfarm_core::route::{Route, RouteReason};
+    use didfarm_core::time::Timestamp;
+
+    use super::*;
+
+    const CARRIER: CarrierId = CarrierId(2);
+
+    fn id(message: u64, segment: u64) -> CarrierMessageId {
+        CarrierMessageId(format!("{message}-{segment}").into())
+    }
+
+    fn submitted(message: u64, segments: u64) -> InFlight {
+        let route = Route {
+            carrier: CARRIER,
+            reason: RouteReason::Preferred,
         };
-        if let Some(owners) = self.owners.get_mut(&page.in_flight.carrier) {
-            for segment in page.in_flight.delivery.segments {
-                owners.remove(&segment.id);
-            }
+        let mut delivery = Delivery::new();
+        delivery.evolve(&DeliveryEvent::SubmitStarted(route));
+        delivery.segments = (0..segments)
+            .map(|segment| SegmentClaims::new(id(message, segment)))
+            .collect();
+        InFlight {
+            message: MessageId(message),
+            account: AccountId(1),
+            number: NumberId(1),
+            charge: Micros::ZERO,
+            accepted_at: Timestamp(0),
+            phase_at: Timestamp(0),
+            valid_until: Timestamp(0),
+            delivery,
         }
     }
 
-    /// Open deliveries.
-    pub(super) fn len(&self) -> usize {
-        self.pages.len() - self.finished.len()
+    #[test]
+    fn every_id_of_a_message_leads_to_it_however_the_book_grows() {
+        let mut book = Book::new(10);
+        for message in 0..5_000 {
+            assert!(book.open(submitted(message, 3), None));
+            assert!(!book.open(submitted(message, 3), None));
+        }
+        for message in 0..5_000 {
+            for segment in 0..3 {
+                let owner = book.owner(CARRIER, &id(message, segment));
+                assert_eq!(owner, Some(MessageId(message)));
+            }
+        }
+        assert_eq!(book.owner(CarrierId(3), &id(1, 1)), None);
+        assert_eq!(book.len(), 5_000);
     }
 
-    /// Deliveries that the carrier took `deadline_ms` ago or longer and of which no final claim came.
-    pub(super) fn awaiting_since(&self, now: Timestamp, deadline_ms: u64) -> Vec<MessageId> {
-        let overdue = |page: &&Page| {
-            awaits_receipt(&page.in_flight.delivery)
-                && page.in_flight.delivery.why.is_none()
-                && now.ms_since(page.in_flight.phase_at) >= deadline_ms
-        };
-        self.pages
-            .values()
-            .filter(overdue)
-            .map(|page| page.in_flight.message)
-            .collect()
+    #[test]
+    fn the_oldest_finished_is_forgotten_whole_and_its_place_is_used_again() {
+        let mut book = Book::new(1);
+        for message in 0..3 {
+            book.open(submitted(message, 2), None);
+            let refused = DeliveryEvent::SubmitRefused(didfarm_core::reason::Reason::Rejected);
+            let in_flight = book.get_mut(MessageId(message)).unwrap();
+            in_flight.evolve(&refused, Timestamp(1));
+            book.settle(MessageId(message), &refused);
+        }
+        assert!(book.forgot() && !book.forgot());
+        assert!(book.get(MessageId(1)).is_none());
+        assert_eq!(book.owner(CARRIER, &id(1, 0)), None);
+        assert_eq!(book.owner(CARRIER, &id(2, 1)), Some(MessageId(2)));
+        assert_eq!((book.len(), book.pages.len()), (0, 2));
+    }
+
+    #[test]
+    fn a_page_stays_small() {
+        assert!(
+            size_of::<Option<Page>>() <= 128,
+            "{}",
+            size_of::<Option<Page>>()
+        );
     }
 }

@@ -1,46 +1,90 @@
-//! What the delivery supervisor starts from: the open deliveries and parked receipts of the records.
+//! What the delivery supervisor starts from: the open deliveries, parked receipts and parts of the records.
 
 use didfarm_carriers::Submit;
 use didfarm_core::delivery::{InFlight, Phase};
-use didfarm_core::event::ParkedReceipt;
+use didfarm_core::e164::E164;
+use didfarm_core::ids::MessageId;
+use didfarm_core::message::Message;
 use didfarm_core::time::Timestamp;
 use didfarm_store::records::{Records, RecordsError};
 
+use super::book::Book;
+use super::parked::ParkedReceipts;
+use super::parts::PartsDesk;
+use didfarm_config::Settings;
+
 /// The records' view of deliveries.
 pub(crate) struct Rebuilt {
-    /// Open deliveries; those that are queued with what is to be handed over.
-    pub(crate) open: Vec<(InFlight, Option<Submit>)>,
-    /// Parked receipts with their times.
-    pub(crate) parked: Vec<(Timestamp, ParkedReceipt)>,
+    pub(super) book: Book,
+    pub(super) parked: ParkedReceipts,
+    pub(super) parts: PartsDesk,
+    /// Messages that wait for their turn, in the order in which they were accepted.
+    pub(super) queued: Vec<MessageId>,
+    /// Messages that were being submitted.
+    pub(super) unanswered: Vec<MessageId>,
 }
 
 impl Rebuilt {
     /// Reads the records.
-    pub(crate) fn read(records: &Records) -> Result<Rebuilt, RecordsError> {
-        let mut in_flight = Vec::new();
-        records.each_in_flight(|delivery| in_flight.push(delivery))?;
-        let mut open = Vec::with_capacity(in_flight.len());
-        for delivery in in_flight {
-            let queued = delivery.delivery.phase == Phase::Queued;
-            let message = if queued {
-                records.message(delivery.message)?
-            } else {
-                None
-            };
-            let submit = message.map(|message| Submit {
-                message: message.id,
-                from: message.from,
-                to: message.to,
-                channel: message.channel,
-                body: message.body,
-                segments: message.segments,
-                submit: 0,
-            });
-            open.push((delivery, submit));
+    pub(crate) fn read(records: &Records, settings: &Settings) -> Result<Rebuilt, RecordsError> {
+        let (engine, delivery) = (&settings.engine, &settings.delivery);
+        let mut book = Book::new(engine.recent_finished_max);
+        let (mut waiting, mut unanswered): (Vec<InFlight>, _) = (Vec::new(), Vec::new());
+        records.each_in_flight(|open| match open.delivery.phase {
+            Phase::Queued => waiting.push(open),
+            Phase::Submitting | Phase::InDoubt => {
+                if open.delivery.phase == Phase::Submitting {
+                    unanswered.push(open.message);
+                }
+                waiting.push(open);
+            }
+            Phase::Submitted | Phase::Refused | Phase::GivenUp => {
+                book.open(open, None);
+            }
+        })?;
+        let mut queued: Vec<(Timestamp, MessageId)> = Vec::new();
+        for open in waiting {
+            if open.delivery.phase == Phase::Queued {
+                queued.push((open.accepted_at, open.message));
+            }
+            let submit = records.message(open.message)?.and_then(submit);
+            book.open(open, submit.map(Box::new));
         }
-        let mut parked = Vec::new();
-        records.each_parked(|row| parked.extend(row))?;
-        parked.sort_by_key(|(at, _)| *at);
-        Ok(Rebuilt { open, parked })
+        queued.sort_unstable();
+        let age_min_ms = delivery
+            .parked_receipt_age_max_ms
+            .min(delivery.parked_receipt_age_max_whatsapp_ms);
+        let mut receipts = Vec::new();
+        records.each_parked(|row| receipts.extend(row))?;
+        receipts.sort_by_key(|(at, _)| *at);
+        let mut parked = ParkedReceipts::new(engine.parked_receipts_max, age_min_ms);
+        for (at, receipt) in receipts {
+            parked.put(at, receipt);
+        }
+        let mut parts = PartsDesk::default();
+        records.each_part(|at, part| parts.put(at, part))?;
+        Ok(Rebuilt {
+            book,
+            parked,
+            parts,
+            queued: queued.into_iter().map(|(_, message)| message).collect(),
+            unanswered,
+        })
     }
+}
+
+/// What is to be handed over of a message that no carrier is known to have taken.
+fn submit(message: Message) -> Option<Submit> {
+    let from: E164 = message.from.number()?;
+    Some(Submit {
+        message: message.id,
+        from,
+        to: message.to,
+        channel: message.channel,
+        body: message.body,
+        segments: message.segments,
+        content: message.content,
+        valid_until: message.valid_until.unwrap_or(message.created_at),
+        submit: 0,
+    })
 }

@@ -1,0 +1,54 @@
+//! What the delivery supervisor shows: its gauges, and the state of each carrier for operators.
+
+use didfarm_core::delivery::{InFlight, Phase};
+
+use super::DeliverySupervisor;
+use crate::carriers::CarrierView;
+
+impl DeliverySupervisor {
+    pub(super) fn observe(&mut self) {
+        let meters = &self.engine.meters;
+        meters.in_flight.set(self.book.len() as f64);
+        meters.parked.set(self.parked.len() as f64);
+        meters.parts.set(self.parts.len() as f64);
+        meters.lane.depth.set(self.submitting.waiting() as f64);
+        let oldest = self
+            .submitting
+            .lanes()
+            .filter_map(|(_, lane)| self.book.get(*lane.waiting.front()?))
+            .map(|in_flight| in_flight.accepted_at)
+            .min();
+        let age_ms = oldest.map_or(0, |since| self.engine.now().ms_since(since));
+        meters.lane.oldest_seconds.set(age_ms as f64 / 1_000.0);
+        let views = self.submitting.lanes().map(|(id, lane)| CarrierView {
+            id,
+            circuit: lane.circuit.as_str(),
+            waiting: lane.waiting.len(),
+            outstanding: lane.outstanding,
+            window: lane.window(),
+        });
+        self.engine.carrier_views.show(views.collect());
+    }
+
+    /// The messages in doubt, the oldest first.
+    pub(super) fn in_doubt(&self, limit: usize) -> Vec<InFlight> {
+        let mut doubts: Vec<InFlight> = self
+            .book
+            .open_deliveries()
+            .filter(|open| open.delivery.phase == Phase::InDoubt)
+            .cloned()
+            .collect();
+        doubts.sort_by_key(|open| open.phase_at);
+        doubts.truncate(limit);
+        doubts
+    }
+
+    /// Counts the open deliveries by phase, which takes a walk over all of them.
+    pub(super) fn observe_phases(&self) {
+        let mut counts = [0u64; Phase::ALL.len()];
+        for in_flight in self.book.open_deliveries() {
+            counts[in_flight.delivery.phase as usize] += 1;
+        }
+        self.engine.meters.phases(counts);
+    }
+}

@@ -1,0 +1,92 @@
+//! Parts of long inbound messages: held durably, put together when all are here, shown with gaps when
+//! some never come.
+//!
+//! A message that is put together goes the way of any inbound message under an id made of its parts, so
+//! that one that was stored just before a crash is known when it is handed on again.
+
+use std::sync::Arc;
+
+use didfarm_core::channel::Channel;
+use didfarm_core::conversation::ReceiveMessage;
+use didfarm_core::event::Event;
+use didfarm_core::ids::CarrierMessageId;
+use didfarm_core::parts::{self, Part, PartsKey};
+use didfarm_core::segments;
+
+use super::DeliverySupervisor;
+use super::batch::DeliveryEffect;
+use super::parts::Joined;
+use crate::actors::conversation::{ReceiveCommand, ReceiveReply};
+use crate::actors::partition::PartitionInput;
+use crate::callback::Share;
+
+/// How long a message that was put together has to be stored before it is handed on again.
+pub(super) const PARTS_RETRY_MS: u64 = 30_000;
+
+impl DeliverySupervisor {
+    pub(super) fn take_parts(&mut self, parts: Vec<Part>, share: Share) {
+        self.had_callbacks = true;
+        for part in parts {
+            if self.engine.directory.number_id(part.key.to).is_none() {
+                self.engine.meters.unroutable.increment(1);
+                continue;
+            }
+            if self.parts.holds(&part) {
+                continue;
+            }
+            if self.parts.len() >= parts::HELD_MAX {
+                tracing::error!("as many parts of inbound messages are held as may be");
+                // Dropping the share asks the carrier to bring it again.
+                return;
+            }
+            let key = part.key.clone();
+            self.batch.events.push(Event::PartHeld(part.clone()));
+            self.parts.put(self.batch.at, part);
+            if let Some(joined) = self.parts.complete(&key, self.batch.at) {
+                self.hand_on(joined);
+            }
+        }
+        self.batch.effects.push(DeliveryEffect::Done(share));
+    }
+
+    /// Hands a message that was put together to its conversation. Its last part may not be durable yet:
+    /// after a crash the carrier brings that part again, and the message is known by its id.
+    pub(super) fn hand_on(&mut self, joined: Joined) {
+        let Joined { key, id, parts } = joined;
+        let Some(number) = self.engine.directory.number_id(key.to) else {
+            self.parts_stored(key);
+            return;
+        };
+        let Some(carrier) = self.carriers.get(key.carrier) else {
+            tracing::error!(
+                "parts of a message are held for a carrier that the settings do not name"
+            );
+            return;
+        };
+        let body: Arc<str> = carrier.join_parts(&parts.iter().collect::<Vec<_>>()).into();
+        let command = ReceiveCommand {
+            number,
+            peer: key.from.clone(),
+            message: ReceiveMessage {
+                channel: Channel::Sms,
+                segmentation: segments::count(&body),
+                body,
+                carrier: key.carrier,
+                carrier_message_id: Some(CarrierMessageId(id.into())),
+                content: None,
+                alias: None,
+            },
+            reply: ReceiveReply::Parts(key),
+            permit: None,
+        };
+        self.engine
+            .partition_of(number)
+            .push(PartitionInput::Receive(Box::new(command)));
+    }
+
+    pub(super) fn parts_stored(&mut self, key: PartsKey) {
+        if self.parts.clear(&key, self.batch.at) {
+            self.batch.events.push(Event::PartsJoined(key));
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! Handing messages over: the choice of a carrier, the lanes, the answers.
+//!
+//! A message goes to the next carrier of its rule when the one before is known not to have taken it. When
+//! none is left that can take it now, it waits and then begins anew with the first.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::BuildHasher;
+use std::sync::atomic::Ordering;
+
+use didfarm_carriers::SubmitAnswer;
+use didfarm_config::Settings;
+use didfarm_core::delivery::{Input, Outcome, Phase};
+use didfarm_core::ids::{CarrierId, MessageId};
+use didfarm_core::reason::Reason;
+use didfarm_core::route::{self, Availability, Route, RouteReason, TARGETS_MAX};
+use didfarm_core::time::Timestamp;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::DeliverySupervisor;
+use super::batch::DeliveryEffect;
+use super::circuit::CircuitRules;
+use super::lane::Lane;
+use crate::carriers::Carriers;
+use crate::meters::AnswerOutcome;
+use crate::operate::{OperateError, Resolution};
+
+/// Longest wait between two rounds of a message through its carriers, in milliseconds.
+const RETRY_MS_MAX: u64 = 5_000;
+/// How often the wait is doubled at most.
+const RETRY_DOUBLINGS_MAX: u32 = 6;
+
+/// What is known of a message that a carrier did not take.
+#[derive(Default)]
+struct Tries {
+    /// The carriers that did not take it in this round.
+    carriers: SmallVec<[CarrierId; 2]>,
+    rounds: u32,
+}
+
+/// The lanes and what waits for one.
+pub(super) struct Submitting {
+    lanes: Vec<(CarrierId, Lane)>,
+    tries: FxHashMap<MessageId, Tries>,
+    /// Why a message in a lane is there.
+    reasons: FxHashMap<MessageId, RouteReason>,
+    /// Messages that no carrier can take now, by when they are tried again.
+    resting: BinaryHeap<Reverse<(Timestamp, MessageId)>>,
+    /// Messages of quarantined numbers.
+    held: Vec<MessageId>,
+}
+
+impl Submitting {
+    pub(super) fn new(carriers: &Carriers, settings: &Settings, now: Timestamp) -> Submitting {
+        let rules = CircuitRules {
+            failures_max: settings.circuit.failures_max,
+            open_ms: settings.circuit.open_ms,
+            open_ms_max: settings.circuit.open_ms_max,
+            probes: settings.circuit.probes,
+        };
+        let lane = |entry: &crate::carriers::Entry| {
+            let lane = Lane::new(entry, rules, now);
+            (entry.carrier.id(), lane)
+        };
+        Submitting {
+            lanes: carriers.iter().map(lane).collect(),
+            tries: FxHashMap::default(),
+            reasons: FxHashMap::default(),
+            resting: BinaryHeap::new(),
+            held: Vec::new(),
+        }
+    }
+
+    pub(super) fn lane(&self, carrier: CarrierId) -> Option<&Lane> {
+        self.lanes
+            .iter()
+            .find(|(id, _)| *id == carrier)
+            .map(|(_, lane)| lane)
+    }
+
+    fn lane_mut(&mut self, carrier: CarrierId) -> Option<&mut Lane> {
+        self.lanes
+            .iter_mut()
+            .find(|(id, _)| *id == carrier)
+            .map(|(_, lane)| lane)
+    }
+
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (CarrierId, &Lane)> {
+        self.lanes.iter().map(|(id, lane)| (*id, lane))
+    }
+
+    /// Messages that carriers outside of this process have and did not answer.
+    pub(super) fn unanswered(&self) -> usize {
+        self.lanes
+            .iter()
+            .filter(|(carrier, _)| *carrier != CarrierId::SIMULATOR)
+            .map(|(_, lane)| lane.outstanding)
+            .sum()
+    }
+
+    /// Messages that wait: in lanes, for a carrier, or for their number.
+    pub(super) fn waiting(&self) -> usize {
+        let in_lanes: usize = self.lanes.iter().map(|(_, lane)| lane.waiting.len()).sum();
+        in_lanes + self.resting.len() + self.held.len()
+    }
+
+    /// Notes that a carrier did not take a message; `false` when the message has tried all that it may.
+    fn tried(&mut self, message: MessageId, carrier: CarrierId) {
+        let tries = self.tries.entry(message).or_default();
+        if !tries.carriers.contains(&carrier) && tries.carriers.len() < TARGETS_MAX {
+            tries.carriers.push(carrier);
+        }
+    }
+
+    fn forget(&mut self, message: MessageId) {
+        self.tries.remove(&message);
+        self.reasons.remove(&message);
+    }
+
+    /// Lays a message to rest until its next round.
+    fn rest(&mut self, message: MessageId, now: Timestamp, retry_ms: u64) {
+        let tries = self.tries.entry(message).or_default();
+        tries.carriers.clear();
+        let doublings = tries.rounds.min(RETRY_DOUBLINGS_MAX);
+        tries.rounds = tries.rounds.saturating_add(1);
+        let wait_ms = (retry_ms << doublings).min(RETRY_MS_MAX.max(retry_ms));
+        self.resting.push(Reverse((now.plus_ms(wait_ms), message)));
+    }
+}
+
+impl DeliverySupervisor {
+    /// Puts a queued message into the lane of the carrier that is to have it.
+    pub(super) fn enqueue(&mut self, message: MessageId) {
+        match self.choose(message) {
+            Some(route) => {
+                let lane = self.submitting.lane_mut(route.carrier);
+                let lane = lane.expect("routes are made of carriers that have a lane");
+                lane.waiting.push_back(message);
+                if route.reason != RouteReason::Preferred {
+                    self.submitting.reasons.insert(message, route.reason);
+                }
+            }
+            None => {
+                let retry_ms = self.engine.settings.engine.retry_ms;
+                self.submitting.rest(message, self.batch.at, retry_ms);
+            }
+        }
+    }
+
+    fn choose(&self, message: MessageId) -> Option<Route> {
+        let submit = self.book.waiting(message)?;
+        let table = &self.engine.routes;
+        let targets = table.targets(submit.from, &submit.to, submit.channel);
+        let tried = self.submitting.tries.get(&message);
+        let dice = FxBuildHasher.hash_one(message) >> 16;
+        route::choose(targets, dice, |carrier| {
+            if tried.is_some_and(|tries| tries.carriers.contains(&carrier)) {
+                return Availability::Tried;
+            }
+            self.submitting
+                .lane(carrier)
+                .map_or(Availability::Open, Lane::availability)
+        })
+    }
+
+    /// Hands over as many as the windows take.
+    pub(super) fn pump(&mut self) {
+        if self.engine.draining.load(Ordering::Acquire) {
+            // What is handed over now might not be answered before the end.
+            return;
+        }
+        for place in 0..self.submitting.lanes.len() {
+            while let Some(message) = self.submitting.lanes[place].1.next() {
+                self.hand_over(place, message);
+                self.flush_if_full();
+            }
+        }
+    }
+
+    fn hand_over(&mut self, place: usize, message: MessageId) {
+        let carrier = self.submitting.lanes[place].0;
+        let Some(in_flight) = self.book.get(message) else {
+            return;
+        };
+        if in_flight.valid_until <= self.batch.at {
+            self.expire(message);
+            return;
+        }
+        if self.engine.quarantine.holds(in_flight.number) {
+            self.submitting.held.push(message);
+            return;
+        }
+        let reason = self.submitting.reasons.remove(&message);
+        let route = Route {
+            carrier,
+            reason: reason.unwrap_or(RouteReason::Preferred),
+        };
+        if !matches!(
+            self.drive(message, Input::Start { route }),
+            Outcome::Moved(_)
+        ) {
+            return;
+        }
+        let Some(submit) = self.book.submit(message) else {
+            tracing::error!(%message, "a queued message has nothing to submit; it stays in doubt");
+            self.drive(message, Input::NoAnswer);
+            return;
+        };
+        self.batch
+            .effects
+            .push(DeliveryEffect::Submit(carrier, submit));
+        self.submitting.lanes[place]
+            .1
+            .handed_over(message, self.batch.at);
+    }
+
+    /// A carrier answers a submit.
+    pub(super) fn answer(&mut self, carrier: CarrierId, message: MessageId, answer: SubmitAnswer) {
+        let delivery = self.book.get(message).map(|in_flight| &in_flight.delivery);
+        let is_its_own = delivery.is_some_and(|delivery| delivery.carrier() == Some(carrier));
+        let was_waiting =
+            is_its_own && delivery.is_some_and(|delivery| delivery.phase == Phase::Submitting);
+        let kind = AnswerOutcome::of(&answer);
+        let input = self.input_of(carrier, answer);
+        if !is_its_own || !matches!(self.drive(message, input.clone()), Outcome::Moved(_)) {
+            self.engine.meters.answer(AnswerOutcome::OutOfPlace);
+            return;
+        }
+        self.engine.meters.answer(kind);
+        self.note_answer(carrier, &input, was_waiting);
+        match input {
+            Input::Accepted { .. } => {
+                self.submitting.forget(message);
+                self.claim_parked(carrier, message);
+            }
+            Input::Refused { .. } => self.submitting.forget(message),
+            Input::NotTaken { .. } => {
+                self.submitting.tried(message, carrier);
+                if self.expired(message) {
+                    self.expire(message);
+                } else {
+                    self.enqueue(message);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn input_of(&self, carrier: CarrierId, answer: SubmitAnswer) -> Input {
+        match answer {
+            SubmitAnswer::Accepted(ids) => Input::Accepted {
+                ids,
+                indexed: !self.carriers.abilities(carrier).names_messages,
+            },
+            SubmitAnswer::Refused(reason) => Input::Refused { reason },
+            SubmitAnswer::NotTaken(reason) => Input::NotTaken { reason },
+            SubmitAnswer::NoAnswer => Input::NoAnswer,
+        }
+    }
+
+    /// What an answer says of the carrier.
+    fn note_answer(&mut self, carrier: CarrierId, input: &Input, was_waiting: bool) {
+        let now = self.batch.at;
+        let Some(lane) = self.submitting.lane_mut(carrier) else {
+            return;
+        };
+        if was_waiting {
+            lane.outstanding = lane.outstanding.saturating_sub(1);
+        }
+        let opened = match input {
+            Input::NotTaken {
+                reason: Reason::Throttled,
+            } => {
+                lane.throttled(now);
+                false
+            }
+            Input::NotTaken { .. } | Input::NoAnswer => lane.circuit.failed(now),
+            _ => {
+                lane.heard(now);
+                false
+            }
+        };
+        if opened {
+            self.circuit_opened(carrier);
+        }
+    }
+
+    /// A message moved on without its carrier's answer: a receipt told.
+    pub(super) fn answered_by_receipt(&mut self, carrier: CarrierId, message: MessageId) {
+        self.submitting.forget(message);
+        if let Some(lane) = self.submitting.lane_mut(carrier) {
+            lane.outstanding = lane.outstanding.saturating_sub(1);
+        }
+    }
+
+    /// The carrier is out: what waits for it looks for another.
+    pub(super) fn circuit_opened(&mut self, carrier: CarrierId) {
+        let name = self.carriers.name(carrier);
+        tracing::warn!(
+            carrier = name,
+            "the carrier does not answer: its circuit is open"
+        );
+        self.engine.meters.circuit_opened(name);
+        let Some(lane) = self.submitting.lane_mut(carrier) else {
+            return;
+        };
+        for message in std::mem::take(&mut lane.waiting) {
+            self.submitting.reasons.remove(&message);
+            self.enqueue(message);
+        }
+    }
+
+    /// Looks at the carriers: whose answers are overdue, who is silent, who may be probed.
+    pub(super) fn watch_lanes(&mut self) {
+        let now = self.batch.at;
+        let silence_ms = self.engine.settings.circuit.silence_ms;
+        for place in 0..self.submitting.lanes.len() {
+            let (carrier, lane) = &mut self.submitting.lanes[place];
+            let carrier = *carrier;
+            lane.circuit.tick(now);
+            self.overdue_answers(place);
+            let lane = &mut self.submitting.lanes[place].1;
+            if lane.is_silent(now, silence_ms) && lane.circuit.silent(now) {
+                self.circuit_opened(carrier);
+            }
+        }
+        while let Some(Reverse((due, message))) = self.submitting.resting.peek().copied() {
+            if due > now {
+                return;
+            }
+            self.submitting.resting.pop();
+            self.enqueue(message);
+            self.flush_if_full();
+        }
+    }
+
+    fn overdue_answers(&mut self, place: usize) {
+        let now = self.batch.at;
+        loop {
+            let (carrier, lane) = &mut self.submitting.lanes[place];
+            let Some((since, message)) = lane.unanswered.front().copied() else {
+                return;
+            };
+            let own = Some(*carrier);
+            let waits = self.book.get(message).is_some_and(|in_flight| {
+                in_flight.delivery.phase == Phase::Submitting
+                    && in_flight.delivery.carrier() == own
+                    && in_flight.phase_at <= since
+            });
+            if waits && now.ms_since(since) < lane.answer_deadline_ms {
+                return;
+            }
+            lane.unanswered.pop_front();
+            if waits {
+                lane.outstanding = lane.outstanding.saturating_sub(1);
+                let opened = lane.circuit.failed(now);
+                let carrier = *carrier;
+                self.drive(message, Input::NoAnswer);
+                self.engine.meters.answer(AnswerOutcome::NoAnswer);
+                if opened {
+                    self.circuit_opened(carrier);
+                }
+                self.flush_if_full();
+            }
+        }
+    }
+
+    fn expired(&self, message: MessageId) -> bool {
+        self.book
+            .get(message)
+            .is_some_and(|in_flight| in_flight.valid_until <= self.batch.at)
+    }
+
+    /// Ends a message that no carrier took in time.
+    pub(super) fn expire(&mut self, message: MessageId) {
+        self.drive(message, Input::Expired);
+        self.submitting.forget(message);
+    }
+
+    /// Numbers were let out of quarantine.
+    pub(super) fn release(&mut self) {
+        for message in std::mem::take(&mut self.submitting.held) {
+            self.enqueue(message);
+        }
+    }
+
+    /// An operator settles a message in doubt.
+    pub(super) fn resolve(
+        &mut self,
+        message: MessageId,
+        resolution: Resolution,
+        reply: oneshot::Sender<Result<(), OperateError>>,
+    ) {
+        let phase = self.book.get(message).map(|open| open.delivery.phase);
+        if phase != Some(Phase::InDoubt) {
+            // An operator who has gone need not be told.
+            let _ = reply.send(Err(OperateError::NotInDoubt { message }));
+            return;
+        }
+        let input = match resolution {
+            Resolution::Taken => Input::Accepted {
+                ids: Vec::new(),
+                indexed: false,
+            },
+            Resolution::NotTaken => Input::Refused {
+                reason: Reason::CarrierError,
+            },
+        };
+        self.drive(message, input);
+        self.submitting.forget(message);
+        self.batch.effects.push(DeliveryEffect::Resolved(reply));
+    }
+}

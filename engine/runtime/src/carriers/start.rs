@@ -1,0 +1,211 @@
+//! Starting the carriers: the settings of each, as its module wants them.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use didfarm_carriers::http::{HttpSettings, HttpStartError};
+use didfarm_carriers::simulator::{Simulator, SimulatorSettings};
+use didfarm_carriers::{Carrier, CarrierSink, telnyx, twilio, whatsapp};
+use didfarm_config::Settings;
+use didfarm_config::{CarrierSettings, ProtocolSettings};
+use didfarm_config::{TelnyxSettings, TwilioSettings, WhatsAppSettings};
+use didfarm_core::e164::{E164, Validation};
+use didfarm_core::ids::CarrierId;
+
+use super::{Carriers, Entry, Kind};
+use crate::clock::{Clock, SystemClock};
+
+mod smpp;
+
+/// How long the simulator has for an answer: it loses some on purpose.
+const SIMULATOR_ANSWER_DEADLINE_MS: u64 = 10_000;
+/// How long a carrier's module has for an answer. Every module has deadlines of its own and answers well
+/// before; past this one it is taken to have failed.
+const ANSWER_DEADLINE_MS: u64 = 120_000;
+
+/// A carrier does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the carrier {name} does not start: {why}")]
+pub struct CarrierStartError {
+    /// Which.
+    pub name: String,
+    /// Why.
+    why: Box<dyn Error + Send + Sync>,
+}
+
+type Started = (Arc<dyn Carrier>, Kind);
+
+/// Starts every carrier; each delivers to `sink`.
+///
+/// # Errors
+/// A setting cannot be used, or the system refuses a thread.
+pub(crate) fn start(
+    settings: &Settings,
+    sink: &Arc<dyn CarrierSink>,
+) -> Result<Carriers, CarrierStartError> {
+    let simulator = Simulator::start(simulator_settings(settings), Arc::clone(sink));
+    let mut entries = vec![entry(settings, (Arc::new(simulator), Kind::Simulator))];
+    for carrier in &settings.carriers {
+        let started = start_one(settings, carrier, sink).map_err(|why| CarrierStartError {
+            name: carrier.name.clone(),
+            why,
+        })?;
+        entries.push(entry(settings, started));
+    }
+    Ok(Carriers::new(entries))
+}
+
+fn entry(settings: &Settings, (carrier, kind): Started) -> Entry {
+    let id = carrier.id();
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Entry {
+        carrier,
+        kind,
+        window: settings.window(id),
+        answer_deadline_ms: match kind {
+            Kind::Simulator => SIMULATOR_ANSWER_DEADLINE_MS,
+            Kind::Telnyx | Kind::Twilio | Kind::WhatsApp | Kind::Smpp => ANSWER_DEADLINE_MS,
+        },
+        receipt_deadline_ms: ms(settings.receipt_deadline(id)),
+        parked_age_max_ms: ms(settings.parked_receipt_age_max(id)),
+    }
+}
+
+fn start_one(
+    settings: &Settings,
+    carrier: &CarrierSettings,
+    sink: &Arc<dyn CarrierSink>,
+) -> Result<Started, Box<dyn Error + Send + Sync>> {
+    let (id, name, sink) = (carrier.carrier_id(), &carrier.name, Arc::clone(sink));
+    let callback_url = settings.callbacks.callback_url(name).unwrap_or_default();
+    Ok(match carrier.protocol() {
+        ProtocolSettings::Telnyx(own) => (
+            start_telnyx(id, name, callback_url, own, sink)?,
+            Kind::Telnyx,
+        ),
+        ProtocolSettings::Twilio(own) => (
+            start_twilio(id, name, callback_url, own, sink)?,
+            Kind::Twilio,
+        ),
+        ProtocolSettings::WhatsApp(own) => (start_whatsapp(id, name, own, sink)?, Kind::WhatsApp),
+        ProtocolSettings::Smpp(own) => (smpp::start(id, name, own, sink)?, Kind::Smpp),
+    })
+}
+
+fn http(
+    (id, name): (CarrierId, &str),
+    base_url: &str,
+    in_flight_max: usize,
+    timeout: Duration,
+    ca_file: Option<&Path>,
+) -> HttpSettings {
+    HttpSettings {
+        in_flight_max,
+        timeout,
+        ca_file: ca_file.map(Path::to_owned),
+        ..HttpSettings::new(id, name, base_url)
+    }
+}
+
+fn start_telnyx(
+    id: CarrierId,
+    name: &str,
+    callback_url: String,
+    own: &TelnyxSettings,
+    sink: Arc<dyn CarrierSink>,
+) -> Result<Arc<dyn Carrier>, HttpStartError> {
+    let (timeout, ca_file) = (own.timeout(), own.ca_file());
+    let settings = telnyx::TelnyxSettings {
+        http: http(
+            (id, name),
+            &own.base_url,
+            own.in_flight_max,
+            timeout,
+            ca_file,
+        ),
+        api_key: own.api_key.expose().to_owned(),
+        public_key: own.public_key.clone(),
+        messaging_profile_id: own.messaging_profile_id().map(str::to_owned),
+        callback_url,
+        tolerance: own.tolerance(),
+    };
+    Ok(Arc::new(telnyx::start(&settings, sink)?))
+}
+
+fn start_twilio(
+    id: CarrierId,
+    name: &str,
+    callback_url: String,
+    own: &TwilioSettings,
+    sink: Arc<dyn CarrierSink>,
+) -> Result<Arc<dyn Carrier>, HttpStartError> {
+    let (timeout, ca_file) = (own.timeout(), own.ca_file());
+    let settings = twilio::TwilioSettings {
+        http: http(
+            (id, name),
+            &own.base_url,
+            own.in_flight_max,
+            timeout,
+            ca_file,
+        ),
+        account_sid: own.account_sid.clone(),
+        auth_token: own.auth_token.expose().to_owned(),
+        api_key: own
+            .api_key()
+            .map(|(sid, secret)| (sid.to_owned(), secret.expose().to_owned())),
+        messaging_service_sid: own.messaging_service_sid().map(str::to_owned),
+        callback_url,
+        clock: twilio::system_clock(),
+    };
+    Ok(Arc::new(twilio::start(&settings, sink)?))
+}
+
+fn start_whatsapp(
+    id: CarrierId,
+    name: &str,
+    own: &WhatsAppSettings,
+    sink: Arc<dyn CarrierSink>,
+) -> Result<Arc<dyn Carrier>, Box<dyn Error + Send + Sync>> {
+    let (timeout, ca_file) = (own.timeout(), own.ca_file());
+    let mut numbers = Vec::with_capacity(own.numbers.len());
+    for entry in &own.numbers {
+        let number = E164::parse(&entry.number, Validation::Syntax)?;
+        numbers.push((number, entry.phone_number_id.clone()));
+    }
+    let settings = whatsapp::WhatsAppSettings {
+        http: http(
+            (id, name),
+            &own.base_url,
+            own.in_flight_max,
+            timeout,
+            ca_file,
+        ),
+        version: own.version.clone(),
+        access_token: own.access_token.expose().to_owned(),
+        app_secret: own.app_secret.expose().to_owned(),
+        verify_token: own.verify_token.expose().to_owned(),
+        numbers,
+    };
+    Ok(Arc::new(whatsapp::start(&settings, sink)?))
+}
+
+fn simulator_settings(settings: &Settings) -> SimulatorSettings {
+    let simulator = &settings.simulator;
+    let seed = match simulator.seed {
+        0 => SystemClock::default().now().0.cast_unsigned(),
+        seed => seed,
+    };
+    SimulatorSettings {
+        submit_delay_ms: simulator.submit_delay_ms,
+        receipt_delay_ms: simulator.receipt_delay_ms,
+        receipt_jitter_ms: simulator.receipt_jitter_ms,
+        loss: simulator.loss,
+        duplication: simulator.duplication,
+        reordering: simulator.reordering,
+        throttling: simulator.throttling,
+        rate_max: simulator.rate_max,
+        seed,
+    }
+}

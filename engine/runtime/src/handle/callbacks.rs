@@ -1,0 +1,151 @@
+//! The carriers' side of the door: what they bring, and how they are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use didfarm_carriers::callback::{Callback, Inbound};
+use didfarm_carriers::{CarrierEvent, CarrierSink, Taken};
+use didfarm_core::content::MESSAGE_BYTES_MAX;
+use didfarm_core::conversation::ReceiveMessage;
+use didfarm_core::ids::CarrierId;
+use didfarm_core::segments;
+use tokio::sync::oneshot;
+
+use super::EngineHandle;
+use crate::actors::conversation::{ReceiveCommand, ReceiveReply};
+use crate::actors::delivery::DeliveryInput;
+use crate::actors::partition::PartitionInput;
+use crate::callback::Share;
+use crate::carriers::{CarrierFace, CarrierView};
+use crate::shared::Shared;
+
+/// Where carriers put answers, receipts and what they bring.
+pub(crate) struct EngineSink(pub(crate) Arc<Shared>);
+
+impl CarrierSink for EngineSink {
+    fn deliver(&self, carrier: CarrierId, group: Vec<CarrierEvent>) {
+        self.0.delivery.push(DeliveryInput::Carrier(carrier, group));
+    }
+
+    fn take(&self, carrier: CarrierId, callback: Callback) -> oneshot::Receiver<Taken> {
+        take(&self.0, carrier, callback)
+    }
+}
+
+/// How long a carrier is to wait with what it brings now.
+fn later(shared: &Shared) -> Duration {
+    shared.pace.wait(shared.callbacks.under_way())
+}
+
+fn take(shared: &Shared, carrier: CarrierId, callback: Callback) -> oneshot::Receiver<Taken> {
+    let (reply, answer) = oneshot::channel();
+    let permit = match shared.gate() {
+        Ok(()) => shared.callbacks.admit_weight(callback.weight()),
+        Err(_) => None,
+    };
+    let Some(permit) = permit else {
+        // The receiver is held right here.
+        let _ = reply.send(Taken::Later(later(shared)));
+        return answer;
+    };
+    let share = Share::new(reply, later(shared), permit);
+    let Callback {
+        receipts,
+        inbound,
+        parts,
+        ..
+    } = callback;
+    if !receipts.is_empty() {
+        let input = DeliveryInput::Receipts(carrier, receipts, share.split());
+        shared.delivery.push(input);
+    }
+    if !parts.is_empty() {
+        shared
+            .delivery
+            .push(DeliveryInput::Parts(parts, share.split()));
+    }
+    for inbound in inbound {
+        receive(shared, carrier, inbound, share.split());
+    }
+    share.done();
+    answer
+}
+
+fn receive(shared: &Shared, carrier: CarrierId, inbound: Inbound, share: Share) {
+    let Some(number) = shared.directory.number_id(inbound.to) else {
+        tracing::warn!("a carrier brought a message for a number that is not hosted here");
+        shared.meters.unroutable.increment(1);
+        share.done();
+        return;
+    };
+    let mut content = inbound.content;
+    if let Some(content) = &mut content
+        && !content.trim(MESSAGE_BYTES_MAX.saturating_sub(inbound.body.len()))
+    {
+        tracing::warn!("an inbound message has more attachments than are kept");
+    }
+    let command = ReceiveCommand {
+        number,
+        peer: inbound.from,
+        message: ReceiveMessage {
+            channel: inbound.channel,
+            segmentation: segments::count(&inbound.body),
+            body: inbound.body,
+            carrier,
+            carrier_message_id: inbound.id,
+            content,
+            alias: inbound.alias,
+        },
+        reply: ReceiveReply::Callback(share),
+        permit: None,
+    };
+    shared
+        .partition_of(number)
+        .push(PartitionInput::Receive(Box::new(command)));
+}
+
+impl EngineHandle {
+    /// The carrier of this name.
+    pub fn carrier(&self, name: &str) -> Option<&CarrierFace> {
+        self.faces.by_name(name)
+    }
+
+    /// A carrier's name by its id; stored messages may name one that the settings no longer do.
+    pub fn carrier_name(&self, id: CarrierId) -> Option<&str> {
+        self.faces.name(id).map(AsRef::as_ref)
+    }
+
+    /// Every carrier, with how it is.
+    pub fn carriers(&self) -> Vec<(CarrierFace, Option<CarrierView>)> {
+        let views = self.shared.carrier_views.list();
+        let view = |id| views.iter().find(|view| view.id == id).copied();
+        self.faces
+            .list()
+            .into_iter()
+            .map(|face| {
+                let view = view(face.id);
+                (face, view)
+            })
+            .collect()
+    }
+
+    /// Whether callbacks are taken at the moment; if not, how long a carrier is to wait. Asked before a
+    /// body is read, so that a flood costs little.
+    ///
+    /// # Errors
+    /// The wait.
+    pub fn callbacks_open(&self) -> Result<(), Duration> {
+        if self.shared.gate().is_ok() && self.shared.callbacks.has_room() {
+            Ok(())
+        } else {
+            Err(later(&self.shared))
+        }
+    }
+
+    /// Takes what a carrier brings: when this says [`Taken::Durable`], all of it is.
+    pub async fn take_callback(&self, carrier: CarrierId, callback: Callback) -> Taken {
+        take(&self.shared, carrier, callback)
+            .await
+            .unwrap_or_else(|_| Taken::Later(later(&self.shared)))
+    }
+}
