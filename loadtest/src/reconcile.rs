@@ -1,27 +1,19 @@
 //! Reads accepted messages back until they are at rest, and counts what is lost, doubled or misreported.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::connection::{Connection, get_request};
 use crate::ledger::{Accepted, doubled};
 use crate::peers::{Fate, Peers};
-use crate::request::{BodyText, SEND_PATH};
-use crate::send::{PROGRESS_INTERVAL_MS, RECONNECT_PAUSE_MS};
-use crate::tally::sentence;
+use crate::reading::{ReadMessage, ReadPlan, Sought, Verdict, differs, read_back};
+use crate::request::BodyText;
 use crate::target::Target;
-use crate::workers::{Workers, WorkersError};
+use crate::workers::WorkersError;
 
 pub use crate::ledger::sample;
-
-/// Pause between two readings of messages that are not yet at rest, in milliseconds.
-const PASS_PAUSE_MS: u64 = 100;
-/// The most faults that are told in words.
-const FAULTS_TOLD_MAX: usize = 10;
 
 /// What a message has to look like when it is read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,27 +103,11 @@ impl fmt::Display for ReconcileReport {
     }
 }
 
-/// What one reading of a message says.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Settled,
-    NotYet(String),
-    Unread { why: String, pause: Duration },
-    Lost,
-    Misreported(String),
-}
-
-#[derive(Deserialize)]
-struct ReadAnswer {
-    data: ReadMessage,
-}
-
-#[derive(Deserialize)]
-struct ReadMessage {
-    id: String,
-    to: String,
-    body: String,
-    status: String,
+/// One accepted message, to be read back.
+#[derive(Clone)]
+struct SentMessage {
+    accepted: Accepted,
+    plan: Arc<ReconcilePlan>,
 }
 
 /// Reads back what was accepted.
@@ -145,160 +121,65 @@ pub fn reconcile(
     plan: &ReconcilePlan,
     accepted: &[Accepted],
 ) -> Result<ReconcileReport, WorkersError> {
-    let start = Instant::now();
-    let mut waiting = sample(accepted, plan.sample_max.unwrap_or(usize::MAX));
-    let mut report = ReconcileReport {
+    let shared = Arc::new(plan.clone());
+    let sought: Vec<_> = sample(accepted, plan.sample_max.unwrap_or(usize::MAX))
+        .into_iter()
+        .map(|accepted| SentMessage {
+            accepted,
+            plan: Arc::clone(&shared),
+        })
+        .collect();
+    let reading = ReadPlan {
+        target: plan.target.clone(),
+        key: plan.key.clone(),
+        drain_timeout: plan.drain_timeout,
+        connections: plan.connections,
+        threads: plan.threads,
+        timeout: plan.timeout,
+    };
+    let found = read_back(&reading, sought)?;
+    Ok(ReconcileReport {
         accepted: accepted.len() as u64,
-        sampled: waiting.len() as u64,
+        sampled: found.sought,
+        reconciled: found.settled,
+        lost: found.lost,
         doubled: doubled(accepted),
-        ..ReconcileReport::default()
-    };
-    while !waiting.is_empty() {
-        let over = start.elapsed() >= plan.drain_timeout;
-        waiting = pass(plan, waiting, &mut report, over)?;
-        report.drain_s = start.elapsed().as_secs_f64();
-        if !waiting.is_empty() {
-            std::thread::sleep(Duration::from_millis(PASS_PAUSE_MS));
+        misreported: found.misreported,
+        unfinished: found.unfinished,
+        unread: found.unread,
+        drain_s: found.drain_s,
+        faults: found.faults,
+    })
+}
+
+impl Sought for SentMessage {
+    fn id(&self) -> &str {
+        &self.accepted.id
+    }
+
+    fn judge(&self, read: &ReadMessage) -> Verdict {
+        let Self { accepted, plan } = self;
+        let (to, body) = (
+            plan.peers.e164(accepted.sequence),
+            plan.body.text(accepted.sequence),
+        );
+        if read.to != to {
+            return differs("peer", &to, &read.to);
         }
-    }
-    Ok(report)
-}
-
-struct Pass {
-    plan: ReconcilePlan,
-    messages: Vec<Accepted>,
-    next: AtomicUsize,
-    verdicts: Mutex<Vec<(usize, Verdict)>>,
-}
-
-impl Pass {
-    fn verdicts(&self) -> MutexGuard<'_, Vec<(usize, Verdict)>> {
-        self.verdicts
-            .lock()
-            .expect("no holder of the verdicts panics")
-    }
-}
-
-/// Reads every message once and returns those to be read again; none when this was the `last` time.
-fn pass(
-    plan: &ReconcilePlan,
-    messages: Vec<Accepted>,
-    report: &mut ReconcileReport,
-    last: bool,
-) -> Result<Vec<Accepted>, WorkersError> {
-    let connections = plan.connections.min(messages.len());
-    let pass = Arc::new(Pass {
-        plan: plan.clone(),
-        messages,
-        next: AtomicUsize::new(0),
-        verdicts: Mutex::default(),
-    });
-    let workers = {
-        let pass = Arc::clone(&pass);
-        Workers::start(plan.threads, connections, move |_| {
-            read_in_turn(Arc::clone(&pass))
-        })?
-    };
-    workers.wait(Duration::from_millis(PROGRESS_INTERVAL_MS), || ());
-    let mut again = Vec::new();
-    for (index, verdict) in pass.verdicts().drain(..) {
-        let message = &pass.messages[index];
-        let fault = match verdict {
-            Verdict::Settled => {
-                report.reconciled += 1;
-                continue;
-            }
-            Verdict::NotYet(_) | Verdict::Unread { .. } if !last => {
-                again.push(message.clone());
-                continue;
-            }
-            Verdict::NotYet(why) => (&mut report.unfinished, why),
-            Verdict::Unread { why, .. } => (&mut report.unread, why),
-            Verdict::Lost => (&mut report.lost, "the daemon does not know it".to_owned()),
-            Verdict::Misreported(why) => (&mut report.misreported, why),
-        };
-        *fault.0 += 1;
-        if report.faults.len() < FAULTS_TOLD_MAX {
-            report.faults.push(format!("{}: {}", message.id, fault.1));
+        if read.body != body {
+            return differs("body", &body, &read.body);
         }
-    }
-    Ok(again)
-}
-
-async fn read_in_turn(pass: Arc<Pass>) {
-    let mut connection = Connection::new(pass.plan.target.clone(), pass.plan.timeout);
-    loop {
-        let index = pass.next.fetch_add(1, Ordering::Relaxed);
-        let Some(message) = pass.messages.get(index) else {
-            return;
-        };
-        let verdict = read(&mut connection, &pass.plan, message).await;
-        let pause = match &verdict {
-            Verdict::Unread { pause, .. } => Some(*pause),
-            _ => None,
-        };
-        pass.verdicts().push((index, verdict));
-        if let Some(pause) = pause {
-            tokio::time::sleep(pause).await;
+        let resting = Fate::of(plan.peers.number(accepted.sequence)).resting_status();
+        match (progress(&read.status), plan.expectation) {
+            (None, _) => differs("status", resting, &read.status),
+            (Some(_), Expectation::Present) => Verdict::Settled,
+            (Some(_), Expectation::AtRest) if read.status == resting => Verdict::Settled,
+            (at, Expectation::AtRest) if at < progress(resting) => Verdict::NotYet(format!(
+                "its status must come to {resting:?} and is still {:?}",
+                read.status
+            )),
+            (Some(_), Expectation::AtRest) => differs("status", resting, &read.status),
         }
-    }
-}
-
-async fn read(connection: &mut Connection, plan: &ReconcilePlan, message: &Accepted) -> Verdict {
-    let path = format!("{SEND_PATH}/{}", message.id);
-    let reconnect_pause = Duration::from_millis(RECONNECT_PAUSE_MS);
-    match connection
-        .exchange(&get_request(&plan.target, &path, Some(&plan.key)))
-        .await
-    {
-        Err(error) => Verdict::Unread {
-            why: sentence(&error),
-            pause: reconnect_pause,
-        },
-        Ok(answer) => match answer.status {
-            200 => match serde_json::from_slice::<ReadAnswer>(answer.body) {
-                Ok(read) => judge(plan, message, &read.data),
-                Err(error) => Verdict::Misreported(format!("the answer is no message: {error}")),
-            },
-            404 | 410 => Verdict::Lost,
-            status => Verdict::Unread {
-                why: format!("reading it is answered with {status}"),
-                pause: answer
-                    .retry_after_s
-                    .map_or(reconnect_pause, Duration::from_secs)
-                    .min(plan.timeout),
-            },
-        },
-    }
-}
-
-fn judge(plan: &ReconcilePlan, message: &Accepted, read: &ReadMessage) -> Verdict {
-    let differs = |what: &str, expected: &str, actual: &str| {
-        Verdict::Misreported(format!("its {what} must be {expected:?} and is {actual:?}"))
-    };
-    let (to, body) = (
-        plan.peers.e164(message.sequence),
-        plan.body.text(message.sequence),
-    );
-    if read.id != *message.id {
-        return differs("id", &message.id, &read.id);
-    }
-    if read.to != to {
-        return differs("peer", &to, &read.to);
-    }
-    if read.body != body {
-        return differs("body", &body, &read.body);
-    }
-    let resting = Fate::of(plan.peers.number(message.sequence)).resting_status();
-    match (progress(&read.status), plan.expectation) {
-        (None, _) => differs("status", resting, &read.status),
-        (Some(_), Expectation::Present) => Verdict::Settled,
-        (Some(_), Expectation::AtRest) if read.status == resting => Verdict::Settled,
-        (at, Expectation::AtRest) if at < progress(resting) => Verdict::NotYet(format!(
-            "its status must come to {resting:?} and is still {:?}",
-            read.status
-        )),
-        (Some(_), Expectation::AtRest) => differs("status", resting, &read.status),
     }
 }
 

@@ -30,22 +30,36 @@ impl std::fmt::Debug for Sender {
 
 /// The text of the messages; [`SEQUENCE_MARK`] in it makes every body different.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BodyText(String);
+pub struct BodyText {
+    text: String,
+    over_whatsapp: bool,
+}
 
 impl BodyText {
     /// Takes the text as it is; the first [`SEQUENCE_MARK`], if any, becomes the message's number.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            over_whatsapp: false,
+        }
+    }
+
+    /// The same text, sent over WhatsApp; otherwise it goes as an SMS.
+    pub fn over_whatsapp(self) -> Self {
+        Self {
+            over_whatsapp: true,
+            ..self
+        }
     }
 
     /// The body of message `sequence`.
     pub fn text(&self, sequence: u64) -> String {
-        self.0.replacen(SEQUENCE_MARK, &padded(sequence), 1)
+        self.text.replacen(SEQUENCE_MARK, &padded(sequence), 1)
     }
 
     /// Whether a body fits on one line of a tab-separated file.
     pub fn is_one_line(&self) -> bool {
-        !self.0.contains(['\n', '\r', '\t'])
+        !self.text.contains(['\n', '\r', '\t'])
     }
 }
 
@@ -69,13 +83,18 @@ pub struct SendRequest {
 impl SendRequest {
     /// Formats the request once.
     pub fn new(target: &Target, sender: &Sender, peers: Peers, body: &BodyText) -> Self {
-        let body_json = json_string(&body.0);
+        let body_json = json_string(&body.text);
         let lead = format!("{{\"from\":{},\"to\":\"+", json_string(&sender.from));
         let middle = "\",\"body\":";
         let mark_at = body_json.find(SEQUENCE_MARK);
         let body_json = body_json.replacen(SEQUENCE_MARK, &padded(0), 1);
+        let channel = if body.over_whatsapp {
+            ",\"channel\":\"whatsapp\""
+        } else {
+            ""
+        };
         let content = format!(
-            "{lead}{:0width$}{middle}{body_json}}}",
+            "{lead}{:0width$}{middle}{body_json}{channel}}}",
             0,
             width = peers.digits()
         );
@@ -174,6 +193,23 @@ mod tests {
             );
             assert_eq!(sent["from"], "+31201234567");
         }
+    }
+
+    #[test]
+    fn a_message_over_whatsapp_says_so() {
+        let target = Target::parse("http://127.0.0.1:1").unwrap();
+        let sender = Sender {
+            key: "k".into(),
+            from: "+31201234567".into(),
+        };
+        let peers = Peers::plain(PEER_BASE_DEFAULT, 100).unwrap();
+        let body = BodyText::new("no {n}").over_whatsapp();
+        let mut request = SendRequest::new(&target, &sender, peers, &body);
+        let sent = content(request.for_message(3));
+        assert_eq!(
+            (&sent["channel"], &sent["body"]),
+            (&"whatsapp".into(), &"no 0000000003".into())
+        );
     }
 
     #[test]

@@ -1,7 +1,15 @@
-//! The load test against a stand-in server: what it counts, what it measures and what it finds.
+//! The load test against stand-in servers: what it sends, what it counts, what it measures and what it finds.
 
+mod carriers;
+mod circle;
+mod client;
 mod command;
+mod faults;
+mod flood;
 mod populate;
 mod reconcile;
+mod replay;
 mod send;
+mod smpp;
 mod stand_in;
+mod webhook;

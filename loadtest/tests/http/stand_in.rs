@@ -21,7 +21,16 @@ pub struct Request {
     pub method: String,
     pub path: String,
     pub authorization: String,
+    /// Every header, its name in lower case.
+    pub headers: Vec<(String, String)>,
     pub content: Vec<u8>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 /// What the server answers.
@@ -100,12 +109,16 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut words = line.split(' ').map(str::to_owned);
     let (method, path) = (words.next()?, words.next()?);
     let (mut length, mut authorization) = (0, String::new());
+    let mut headers = Vec::new();
     loop {
         let mut header = String::new();
         reader
             .read_line(&mut header)
             .ok()
             .filter(|read| *read > 0)?;
+        if let Some((name, value)) = header.trim_end().split_once(": ") {
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
         match header.trim_end().split_once(": ") {
             Some(("Content-Length", value)) => length = value.parse().unwrap(),
             Some(("Authorization", value)) => authorization = value.to_owned(),
@@ -119,6 +132,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         method,
         path,
         authorization,
+        headers,
         content,
     })
 }

@@ -1,0 +1,10 @@
+//! The command line: one file per command, options and what they set in motion.
+
+pub mod callbacks;
+pub mod carriers;
+pub mod populate;
+pub mod replay;
+pub mod send;
+
+/// What a command ends with when it cannot do its work.
+pub type AnyError = Box<dyn std::error::Error>;
