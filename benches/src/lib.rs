@@ -3,6 +3,7 @@
 //! One module is one bench; [`child`], [`daemon`], [`echo`], [`load`] and [`machine`] are what they share. A bench
 //! asserts inside itself that what it measured has really happened, and prints a Markdown block for `RESULTS.md`.
 
+pub mod callbacks;
 pub mod child;
 pub mod conversations;
 pub mod daemon;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use didfarm_benches::{
-    conversations, echo, floor_echo, journal_floor, recovery, sends, simulator, space,
+    callbacks, conversations, echo, floor_echo, journal_floor, recovery, sends, simulator, space,
 };
 
 // The daemon's allocator: the floor must not lose by another one.
@@ -35,6 +35,8 @@ enum Bench {
     Recovery(recovery::RecoveryArgs),
     /// What an hour's traffic takes on disk, and the time to open it again.
     Space(space::SpaceArgs),
+    /// Signed status callbacks a second, daemon against echo, with latencies.
+    Callbacks(callbacks::CallbacksArgs),
     /// The simulated carrier's own rate.
     Simulator(simulator::SimulatorArgs),
     /// The echo's own process.
@@ -54,6 +56,7 @@ fn main() -> Result<()> {
         Bench::Conversations(args) => conversations::run(&args),
         Bench::Recovery(args) => recovery::run(&args),
         Bench::Space(args) => space::run(&args),
+        Bench::Callbacks(args) => callbacks::run(&args),
         Bench::Simulator(args) => simulator::run(&args),
         Bench::ServeEcho { workers } => echo::serve(workers),
     }

@@ -96,7 +96,7 @@ impl<'a> Store<'a> {
     async fn open(program: &Program, plan: &'a Plan, dice: &'a mut Dice) -> Store<'a> {
         let options = Options::new()
             .set("price.demo_wallet_micros", WALLET_MICROS)
-            .set("engine.throttle_retry_ms", 20)
+            .set("engine.retry_ms", 20)
             .set("engine.conversation_idle_ms", 200)
             .set("engine.passivate_scan_ms", 50)
             .set("store.checkpoint_interval_ms", 100);

@@ -17,3 +17,4 @@ pub mod process;
 pub mod program;
 pub mod scrape;
 pub mod wait;
+pub mod world;

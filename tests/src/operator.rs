@@ -1,12 +1,17 @@
 //! An operator of a daemon: metrics, health, accounts and numbers through the operators' listener.
 
+use std::time::Duration;
+
 use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::customer::{Customer, text};
 use crate::http::Answer;
 use crate::scrape::Scrape;
+use crate::wait::eventually;
 
+/// The longest that a gauge may lag behind.
+const METRIC_BOUND: Duration = Duration::from_secs(10);
 /// Millionths in a euro.
 const MICROS_PER_EURO: f64 = 1e6;
 
@@ -54,6 +59,15 @@ impl Operator {
     /// One series now.
     pub async fn metric(&self, series: &str) -> f64 {
         self.scrape().await.get(series)
+    }
+
+    /// Waits until a series has this value: gauges follow a moment later.
+    pub async fn metric_is(&self, series: &str, value: f64) {
+        let what = format!("{series} is {value}");
+        eventually(&what, METRIC_BOUND, async || {
+            (self.metric(series).await == value).then_some(())
+        })
+        .await;
     }
 
     /// An account as it is now.

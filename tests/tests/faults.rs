@@ -186,7 +186,7 @@ async fn after_kill_9_the_queued_go_on_and_the_submitted_are_in_doubt() {
     const SENT: usize = 20;
     let options = Options::new()
         .set("simulator.submit_delay_ms", 3_600_000)
-        .set("engine.submit_window", WINDOW);
+        .set("simulator.window", WINDOW);
     let mut daemon = start(options).await;
     let customer = daemon.customer();
     let mut ids = Vec::new();
@@ -225,14 +225,14 @@ async fn after_kill_9_the_queued_go_on_and_the_submitted_are_in_doubt() {
 
 #[tokio::test]
 async fn after_kill_9_a_throttled_message_goes_again() {
-    let mut daemon = start(Options::new().set("engine.throttle_retry_ms", 3_600_000)).await;
+    let mut daemon = start(Options::new().set("engine.retry_ms", 3_600_000)).await;
     let customer = daemon.customer();
     let id = customer.sent_id("+31612340006", "throttled").await;
     customer
         .message_when(&id, |message| message["reason"] == "throttled")
         .await;
     daemon.kill9();
-    daemon.reconfigure(|options| options.set("engine.throttle_retry_ms", 20));
+    daemon.reconfigure(|options| options.set("engine.retry_ms", 20));
     daemon.restart().await;
     let delivered = daemon.customer().message_with(&id, "delivered").await;
     assert_forward(&delivered);

@@ -126,7 +126,7 @@ async fn the_portal_example_is_accepted_and_listed() {
 
 #[tokio::test]
 async fn every_fate_ends_as_its_table_says() {
-    let (daemon, customer) = start_with(Options::new().set("engine.throttle_retry_ms", 20)).await;
+    let (daemon, customer) = start_with(Options::new().set("engine.retry_ms", 20)).await;
     let mut spent = 0;
     for (ending, status, reason, history) in [
         (
@@ -216,7 +216,7 @@ async fn a_message_without_an_answer_is_in_doubt_and_not_submitted_again() {
 #[tokio::test]
 async fn a_missing_receipt_leaves_the_message_sent_and_unconfirmed() {
     let (_daemon, customer) =
-        start_with(Options::new().set("engine.receipt_deadline_ms", 100)).await;
+        start_with(Options::new().set("delivery.receipt_deadline_ms", 100)).await;
     let id = customer.sent_id(&fated(3), "no receipt").await;
     let unconfirmed = customer
         .message_when(&id, |message| message["reason"] == "unconfirmed")

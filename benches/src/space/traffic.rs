@@ -187,6 +187,7 @@ impl Traffic {
         let pair = Pair {
             number,
             peer: &peer,
+            own: &peer,
         };
         let (message, events) = conversation::decide_send(state, pair, command, at, &mut fresh)?;
         account.evolve(&AccountEvent::Charged {

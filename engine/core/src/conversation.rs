@@ -128,8 +128,10 @@ pub enum Receiving {
 pub struct Pair<'a> {
     /// Our number.
     pub number: &'a Number,
-    /// The peer.
+    /// The peer, by the name that this message uses.
     pub peer: &'a Peer,
+    /// The peer, by the name that the conversation has or is opened under.
+    pub own: &'a Peer,
 }
 
 /// Where the next message goes: the events that make room for it, and its id.
@@ -152,7 +154,7 @@ fn place(state: Option<&Conversation>, pair: Pair<'_>, fresh: &mut dyn FnMut() -
             conversation,
             account,
             number,
-            peer: pair.peer.clone(),
+            peer: pair.own.clone(),
         };
         let mut events = Vec::with_capacity(2);
         events.push(Event::ConversationOpened(opened));

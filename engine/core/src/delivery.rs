@@ -468,11 +468,15 @@ impl Delivery {
         self.route.map(|route| route.carrier)
     }
 
-    /// Whether nothing more is awaited: it was refused or given up, or every segment has a final claim.
+    /// Whether nothing more is awaited: it was refused or given up, every segment has a final claim, or the
+    /// deadline for receipts passed. What comes all the same is joined.
     pub fn is_closed(&self) -> bool {
         match self.phase {
             Phase::Queued | Phase::Submitting | Phase::InDoubt => false,
-            Phase::Submitted => self.segments.iter().all(SegmentClaims::is_final),
+            Phase::Submitted => {
+                self.why == Some(Reason::Unconfirmed)
+                    || self.segments.iter().all(SegmentClaims::is_final)
+            }
             Phase::Refused | Phase::GivenUp => true,
         }
     }

@@ -244,6 +244,7 @@ fn share(
         partitions: (0..partitions).map(|_| Inbox::new()).collect(),
         delivery: Inbox::new(),
         unanswered: AtomicUsize::new(0),
+        hands_over: AtomicBool::new(true),
         routes: settings.route_table(),
         carrier_views: Views::default(),
         pace: Pace::default(),

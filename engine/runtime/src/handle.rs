@@ -417,6 +417,7 @@ impl EngineHandle {
         let idle = || {
             shared.admission.under_way() == 0
                 && shared.callbacks.under_way() == 0
+                && !shared.hands_over.load(Ordering::Acquire)
                 && shared.unanswered.load(Ordering::Acquire) == 0
         };
         let until = tokio::time::Instant::now() + bound;

@@ -17,16 +17,18 @@ pub(crate) enum ReceiptOutcome {
     Duplicate,
     Contradiction,
     Late,
+    AfterRefund,
     Parked,
     AgedOut,
 }
 
 impl ReceiptOutcome {
-    const ALL: [(ReceiptOutcome, &'static str); 6] = [
+    const ALL: [(ReceiptOutcome, &'static str); 7] = [
         (ReceiptOutcome::Moved, "moved"),
         (ReceiptOutcome::Duplicate, "duplicate"),
         (ReceiptOutcome::Contradiction, "contradiction"),
         (ReceiptOutcome::Late, "late"),
+        (ReceiptOutcome::AfterRefund, "after_refund"),
         (ReceiptOutcome::Parked, "parked"),
         (ReceiptOutcome::AgedOut, "aged_out"),
     ];
@@ -92,7 +94,7 @@ pub(crate) struct Meters {
     inbound_duplicates: Counter,
     pub(crate) submits: Counter,
     answers: [Counter; 6],
-    receipts: [Counter; 6],
+    receipts: [Counter; 7],
     statuses: [Counter; 5],
     actors: [Gauge; 5],
     restarts: [Counter; 5],

@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) delivery: Inbox<DeliveryInput>,
     /// Messages that carriers outside of this process have and did not answer.
     pub(crate) unanswered: AtomicUsize,
+    /// Whether messages are still handed to carriers.
+    pub(crate) hands_over: AtomicBool,
     pub(crate) routes: RouteTable,
     /// How the carriers are, as the delivery supervisor shows it.
     pub(crate) carrier_views: Views,
@@ -69,6 +71,12 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The monotonic clock, on the scale of timestamps.
+    pub(crate) fn mono(&self) -> Timestamp {
+        let elapsed_us = self.clock.elapsed().as_micros();
+        Timestamp(i64::try_from(elapsed_us).unwrap_or(i64::MAX))
     }
 
     /// An extent that nothing has. One that is not used leaves a hole, which nothing minds.

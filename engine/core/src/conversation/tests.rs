@@ -72,6 +72,7 @@ impl Bench {
         let pair = Pair {
             number: &number,
             peer: &e164("+31612345678").into(),
+            own: &e164("+31612345678").into(),
         };
         let mut fresh = || {
             self.next += 1;
@@ -87,6 +88,7 @@ impl Bench {
         let pair = Pair {
             number: &number,
             peer: &e164("+31612345678").into(),
+            own: &e164("+31612345678").into(),
         };
         let mut fresh = || {
             self.next += 1;
@@ -219,6 +221,7 @@ fn a_channel_carries_only_what_it_can() {
         let pair = Pair {
             number: &number,
             peer: &Peer::parse(peer).unwrap(),
+            own: &Peer::parse(peer).unwrap(),
         };
         decide_send(None, pair, command, Timestamp(1), &mut || Extent(7)).map(|_| ())
     };

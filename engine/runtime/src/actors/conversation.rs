@@ -196,7 +196,8 @@ impl ConversationActor {
             let number = self.number.number.borrow();
             let pair = Pair {
                 number: &number,
-                peer: &self.peer,
+                peer: &command.peer,
+                own: &self.peer,
             };
             let mut fresh = || engine.fresh_extent();
             decide_send(self.state.as_ref(), pair, command.message, now, &mut fresh)
@@ -301,19 +302,21 @@ impl ConversationActor {
         engine.faults.on_conversation(&command.message.body);
         let now = engine.now();
         let channel = command.message.channel;
-        let mut message = command.message;
-        if command.peer != self.peer {
-            // It came under another name than the conversation's.
-            message.alias = Some(command.peer);
-        }
         let decided = {
             let number = self.number.number.borrow();
             let pair = Pair {
                 number: &number,
-                peer: &self.peer,
+                peer: &command.peer,
+                own: &self.peer,
             };
             let mut fresh = || engine.fresh_extent();
-            decide_receive(self.state.as_ref(), pair, message, indexed, &mut fresh)
+            decide_receive(
+                self.state.as_ref(),
+                pair,
+                command.message,
+                indexed,
+                &mut fresh,
+            )
         };
         let (id, events, duplicate) = match decided {
             Ok(Receiving::New(id, events)) => (id, events, false),

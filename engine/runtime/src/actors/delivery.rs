@@ -28,12 +28,11 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use didfarm_carriers::{CarrierEvent, Receipt, Submit};
-use didfarm_core::delivery::{InFlight, Input, Outcome};
+use didfarm_core::delivery::{InFlight, Input, Outcome, Phase};
 use didfarm_core::event::ParkedReceipt;
 use didfarm_core::ids::{CarrierId, MessageId};
 use didfarm_core::parts::{Part, PartsKey};
 use didfarm_core::time::Timestamp;
-use didfarm_store::seq::Seq;
 use tokio::sync::oneshot;
 
 use self::batch::Batch;
@@ -107,8 +106,6 @@ pub(crate) struct DeliverySupervisor {
     submitting: Submitting,
     /// Receipts that wait to be looked up in the records.
     asked: Vec<Asked>,
-    /// What the records must hold before they are asked about a delivery that the book forgot.
-    forgotten: Seq,
     ticked_at: Timestamp,
     scanned_at: Timestamp,
     /// Whether the last turn had callbacks in it.
@@ -126,18 +123,17 @@ impl DeliverySupervisor {
         rebuilt: Rebuilt,
     ) -> DeliverySupervisor {
         engine.meters.born(Kind::Delivery);
-        let now = engine.now();
+        let mono = engine.mono();
         let mut supervisor = DeliverySupervisor {
-            submitting: Submitting::new(&carriers, &engine.settings, now),
+            submitting: Submitting::new(&carriers, &engine.settings, mono),
             book: rebuilt.book,
             parked: rebuilt.parked,
             parts: rebuilt.parts,
             asked: Vec::new(),
-            forgotten: engine.journal.appended(),
-            ticked_at: now,
-            scanned_at: now,
+            ticked_at: mono,
+            scanned_at: mono,
             had_callbacks: false,
-            batch: Batch::new(now),
+            batch: Batch::new(engine.now(), mono),
             engine,
             outbox,
             bell,
@@ -211,30 +207,35 @@ impl DeliverySupervisor {
         let outcome = in_flight.delivery.decide(input);
         if let Outcome::Moved(event) | Outcome::Contradiction(event) = &outcome {
             self.batch.apply(in_flight, event);
+            let phase = in_flight.delivery.phase;
             self.book.settle(message, event);
+            match phase {
+                Phase::Queued | Phase::Submitting | Phase::InDoubt => {}
+                Phase::Submitted | Phase::Refused | Phase::GivenUp => {
+                    self.submitting.forget(message);
+                }
+            }
         }
         outcome
     }
 
     fn drain(&mut self) {
         self.batch.at = self.engine.now();
+        self.batch.mono = self.engine.mono();
         self.had_callbacks = false;
         for input in self.engine.clone().delivery.take() {
             self.input(input);
         }
-        if self.batch.at.ms_since(self.ticked_at) >= TICK_MS {
-            self.ticked_at = self.batch.at;
+        if self.batch.mono.ms_since(self.ticked_at) >= TICK_MS {
+            self.ticked_at = self.batch.mono;
             self.tick();
             self.observe();
         }
-        self.pump();
+        let hands_over = self.pump();
         self.flush();
-        self.engine
-            .unanswered
-            .store(self.submitting.unanswered(), Ordering::Release);
-        if self.book.forgot() {
-            self.forgotten = self.engine.journal.appended();
-        }
+        let unanswered = self.submitting.unanswered();
+        self.engine.unanswered.store(unanswered, Ordering::Release);
+        self.engine.hands_over.store(hands_over, Ordering::Release);
         self.send_lookups();
     }
 }

@@ -107,6 +107,16 @@ enum Command {
     Receive(ReceiveCommand),
 }
 
+impl Command {
+    /// The name that the command uses for the peer, and the other one that it tells.
+    fn names(&self) -> (Peer, Option<Peer>) {
+        match self {
+            Command::Send(command) => (command.peer.clone(), None),
+            Command::Receive(command) => (command.peer.clone(), command.message.alias.clone()),
+        }
+    }
+}
+
 enum Child {
     Loading(Vec<Command>),
     Resident {
@@ -165,9 +175,14 @@ impl NumberActor {
         self.context.number.borrow().id
     }
 
-    fn forward(&mut self, peer: &Peer, alias: Option<&Peer>, command: Command) {
-        let peer = self.resident_name(peer, alias);
-        match self.children.entry(peer) {
+    fn forward(&mut self, command: Command) {
+        let (peer, alias) = command.names();
+        let name = self.resident_name(&peer, alias.as_ref());
+        // A conversation under the other name may have been opened a moment ago.
+        let is_fresh = alias
+            .as_ref()
+            .is_some_and(|alias| self.children.contains_key(alias));
+        match self.children.entry(name) {
             Slot::Occupied(mut child) => match child.get_mut() {
                 Child::Loading(waiting) => waiting.push(command),
                 Child::Resident { addr, pulse } => {
@@ -179,8 +194,8 @@ impl NumberActor {
                     number: self.context.number.borrow().id,
                     asker: self.instance,
                     peer: slot.key().clone(),
-                    alias: alias.cloned(),
-                    after: self.load_after,
+                    alias,
+                    after: (!is_fresh).then_some(self.load_after),
                 };
                 slot.insert(Child::Loading(vec![command]));
                 self.context.partition.look_up(lookup);
@@ -188,23 +203,24 @@ impl NumberActor {
         }
     }
 
-    /// The name under which a peer's conversation is resident, or is to be loaded. A peer with two
-    /// names goes where either of them is, and both lead there from then on.
+    /// The name under which a peer's conversation is resident, or is to be loaded. Only the name that a
+    /// message comes under decides: that its other name is resident says nothing of a conversation that
+    /// this one may have in the records. Once it is known where it leads, its other name leads there too.
     fn resident_name(&mut self, peer: &Peer, alias: Option<&Peer>) -> Peer {
-        let known = |name: &Peer| match self.aliases.get(name) {
-            Some(own) => Some(own.clone()),
-            None => self.children.contains_key(name).then(|| name.clone()),
+        let name = match self.aliases.get(peer) {
+            Some(own) => own.clone(),
+            None if self.children.contains_key(peer) => peer.clone(),
+            // It waits for what is found of its other name, and is looked at again then.
+            None => match alias.map(|alias| (alias, self.children.get(alias))) {
+                Some((alias, Some(Child::Loading(_)))) => return alias.clone(),
+                Some(_) | None => return peer.clone(),
+            },
         };
-        let Some(alias) = alias else {
-            return known(peer).unwrap_or_else(|| peer.clone());
-        };
-        let name = known(peer)
-            .or_else(|| known(alias))
-            .unwrap_or_else(|| peer.clone());
-        for other in [peer, alias] {
-            if *other != name && !self.children.contains_key(other) {
-                self.aliases.insert(other.clone(), name.clone());
-            }
+        if let Some(alias) = alias
+            && *alias != name
+            && !self.children.contains_key(alias)
+        {
+            self.aliases.insert(alias.clone(), name.clone());
         }
         name
     }
@@ -230,15 +246,23 @@ impl NumberActor {
             Some(_) | None => asked,
         };
         let now = self.context.engine().clock.elapsed();
+        // Those that came under another name and waited here only because it was not known yet.
+        let others: Vec<Command> = waiting
+            .extract_if(.., |command| {
+                let name = command.names().0;
+                name != peer && !self.aliases.contains_key(&name)
+            })
+            .collect();
         match self.children.get_mut(&peer) {
             Some(Child::Resident { addr, pulse }) => {
                 for command in waiting {
                     hand_over(addr, pulse, command, now);
                 }
+                others.into_iter().for_each(|command| self.forward(command));
                 return;
             }
             // Its own answer is on the way and is no use any more.
-            Some(Child::Loading(others)) => waiting.append(others),
+            Some(Child::Loading(own)) => waiting.append(own),
             None => {}
         }
         self.generations += 1;
@@ -260,6 +284,7 @@ impl NumberActor {
         self.children
             .insert(peer.clone(), Child::Resident { addr, pulse });
         self.idle.push_back((now, peer));
+        others.into_iter().for_each(|command| self.forward(command));
     }
 
     /// Lets go of idle conversations among the next that may be idle; says how many of `left` are
@@ -336,8 +361,7 @@ impl Handler<SendCommand> for NumberActor {
             let _ = command.reply.send(Err(error));
             return;
         }
-        let peer = command.peer.clone();
-        self.forward(&peer, None, Command::Send(command));
+        self.forward(Command::Send(command));
     }
 }
 
@@ -345,8 +369,7 @@ impl Handler<ReceiveCommand> for NumberActor {
     type Result = ();
 
     fn handle(&mut self, command: ReceiveCommand, _: &mut Context<Self>) {
-        let (peer, alias) = (command.peer.clone(), command.message.alias.clone());
-        self.forward(&peer, alias.as_ref(), Command::Receive(command));
+        self.forward(Command::Receive(command));
     }
 }
 

@@ -72,8 +72,8 @@ pub(crate) struct Lookup {
     pub(crate) peer: Peer,
     /// What the peer is also known as.
     pub(crate) alias: Option<Peer>,
-    /// What the records must hold before they are asked.
-    pub(crate) after: Seq,
+    /// What the records must hold before they are asked; `None` for everything until then.
+    pub(crate) after: Option<Seq>,
 }
 
 /// Look-ups wait to be sent off.
@@ -254,9 +254,10 @@ impl PartitionActor {
         while !lookups.is_empty() {
             let rest = lookups.split_off(lookups.len().min(LOOKUPS_PER_JOB_MAX));
             let job = std::mem::replace(&mut lookups, rest);
+            let appended = self.engine().journal.appended();
             let after = job
                 .iter()
-                .map(|lookup| lookup.after)
+                .map(|lookup| lookup.after.unwrap_or(appended))
                 .max()
                 .unwrap_or(Seq::ZERO);
             let addr = addr.clone();

@@ -7,6 +7,7 @@
 //! operators' listener, each with a permit; restarts are bounded by the settings, past which the
 //! process ends and recovers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -284,8 +285,12 @@ impl RootSupervisor {
                 self.engine.read_after(
                     &self.engine.loaders,
                     appended,
-                    move |records| Rebuilt::read(records, &settings),
-                    move |rebuilt| match rebuilt {
+                    move |records| {
+                        catch_unwind(AssertUnwindSafe(|| Rebuilt::read(records, &settings)))
+                            .map_err(|_| "reading them panicked".to_owned())?
+                            .map_err(|error| error.to_string())
+                    },
+                    move |rebuilt: Result<Rebuilt, String>| match rebuilt {
                         Ok(rebuilt) => root.do_send(DeliveryReread(Box::new(rebuilt))),
                         Err(error) => on_hopeless(&format!("deliveries cannot be read: {error}")),
                     },

@@ -156,6 +156,7 @@ impl Farm {
         let pair = Pair {
             number: &number,
             peer: &peer,
+            own: &peer,
         };
         let state = self.conversation_of(number.id, &peer, None);
         let (message, events) =
@@ -215,6 +216,7 @@ impl Farm {
         let pair = Pair {
             number: &number,
             peer: &peer,
+            own: &peer,
         };
         let received =
             conversation::decide_receive(state, pair, command, None, &mut fresh).unwrap();

@@ -31,15 +31,19 @@ pub(crate) enum DeliveryEffect {
 
 /// The next entry.
 pub(super) struct Batch {
+    /// The wall clock: facts are dated by it.
     pub(super) at: Timestamp,
+    /// The monotonic clock, on the same scale: waiting is measured by it.
+    pub(super) mono: Timestamp,
     pub(super) events: Vec<Event>,
     pub(super) effects: Vec<DeliveryEffect>,
 }
 
 impl Batch {
-    pub(super) fn new(at: Timestamp) -> Batch {
+    pub(super) fn new(at: Timestamp, mono: Timestamp) -> Batch {
         Batch {
             at,
+            mono,
             events: Vec::new(),
             effects: Vec::new(),
         }
@@ -86,7 +90,8 @@ impl DeliverySupervisor {
             events: std::mem::take(&mut self.batch.events),
         };
         let effects = std::mem::take(&mut self.batch.effects);
-        self.outbox.append(entry, effects);
+        let seq = self.outbox.append(entry, effects);
+        self.book.flushed(seq);
     }
 
     /// Does what is due, in the order in which it was decided.

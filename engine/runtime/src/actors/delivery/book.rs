@@ -10,10 +10,14 @@ use std::hash::{BuildHasher, BuildHasherDefault};
 use didfarm_carriers::Submit;
 use didfarm_core::delivery::{DeliveryEvent, InFlight};
 use didfarm_core::ids::{CarrierId, CarrierMessageId, MessageId};
+use didfarm_store::seq::Seq;
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
 type Slot = u32;
+
+/// Stands for the entry that is being made.
+const UNFLUSHED: Seq = Seq(u64::MAX);
 type Hash = BuildHasherDefault<FxHasher>;
 
 /// A slot in the index of carrier ids, with the hash of the one id that it stands here for: a message
@@ -37,9 +41,11 @@ pub(crate) struct Book {
     free: Vec<Slot>,
     by_message: HashTable<Slot>,
     by_carrier_id: HashTable<Owner>,
-    finished: VecDeque<MessageId>,
+    /// Finished deliveries with the entries that finished them, oldest first.
+    finished: VecDeque<(Seq, MessageId)>,
     finished_max: usize,
-    forgot: bool,
+    /// The last entry of any delivery that was forgotten.
+    forgotten: Seq,
 }
 
 fn hash_message(message: MessageId) -> u64 {
@@ -67,7 +73,8 @@ fn has_id(page: &Page, carrier: CarrierId, id: &CarrierMessageId) -> bool {
 }
 
 impl Book {
-    pub(super) fn new(finished_max: usize) -> Book {
+    /// An empty book; the records know everything up to `forgotten`.
+    pub(super) fn new(finished_max: usize, forgotten: Seq) -> Book {
         Book {
             pages: Vec::new(),
             free: Vec::new(),
@@ -76,7 +83,7 @@ impl Book {
             finished: VecDeque::new(),
             // One that was just recalled is still to be asked.
             finished_max: finished_max.max(1),
-            forgot: false,
+            forgotten,
         }
     }
 
@@ -112,7 +119,7 @@ impl Book {
     pub(super) fn recall(&mut self, in_flight: InFlight) {
         let message = in_flight.message;
         if self.open(in_flight, None) {
-            self.finish(message);
+            self.retire(message);
         }
     }
 
@@ -186,6 +193,15 @@ impl Book {
         };
         for segment in &delivery.segments {
             let hash = hash_carrier_id(carrier, &segment.id);
+            // A carrier that counts its ids anew gives one twice: the newest message has it.
+            let is_other = |owner: &Owner| {
+                owner.hash == hash
+                    && owner.slot != slot
+                    && has_id(page_at(&self.pages, owner.slot), carrier, &segment.id)
+            };
+            if let Ok(entry) = self.by_carrier_id.find_entry(spread(hash), is_other) {
+                entry.remove();
+            }
             let rehash = |owner: &Owner| spread(owner.hash);
             self.by_carrier_id
                 .insert_unique(spread(hash), Owner { hash, slot }, rehash);
@@ -214,12 +230,6 @@ impl Book {
             entry.remove();
         }
         self.free.push(slot);
-        self.forgot = true;
-    }
-
-    /// Whether anything was forgotten since this was last asked.
-    pub(super) fn forgot(&mut self) -> bool {
-        std::mem::take(&mut self.forgot)
     }
 
     /// Open deliveries.
@@ -252,12 +262,12 @@ impl Book {
             DeliveryEvent::SubmitRefused(_)
             | DeliveryEvent::Claimed(..)
             | DeliveryEvent::Expired
-            | DeliveryEvent::GivenUp => self.finish(message),
+            | DeliveryEvent::GivenUp
+            | DeliveryEvent::Unconfirmed => self.finish(message),
             DeliveryEvent::SubmitStarted(_)
             | DeliveryEvent::NotTaken(_)
             | DeliveryEvent::InDoubt
-            | DeliveryEvent::Delayed
-            | DeliveryEvent::Unconfirmed => {}
+            | DeliveryEvent::Delayed => {}
         }
     }
 
@@ -265,18 +275,42 @@ impl Book {
         let Some(page) = self.page_mut(message) else {
             return;
         };
-        if page.finished || !page.in_flight.delivery.is_closed() {
-            return;
+        if !page.finished && page.in_flight.delivery.is_closed() {
+            self.retire(message);
         }
+    }
+
+    /// Puts a page among the finished; the oldest of them leaves past the bound.
+    fn retire(&mut self, message: MessageId) {
+        let Some(page) = self.page_mut(message) else {
+            return;
+        };
         page.finished = true;
         page.submit = None;
-        self.finished.push_back(message);
+        self.finished.push_back((UNFLUSHED, message));
         while self.finished.len() > self.finished_max {
-            let Some(oldest) = self.finished.pop_front() else {
+            let Some((seq, oldest)) = self.finished.pop_front() else {
                 break;
             };
+            self.forgotten = self.forgotten.max(seq);
             self.forget(oldest);
         }
+    }
+
+    /// What was finished until now is in the journal up to this entry.
+    pub(super) fn flushed(&mut self, seq: Seq) {
+        let unflushed = self.finished.iter_mut().rev();
+        for (of, _) in unflushed.take_while(|(of, _)| *of == UNFLUSHED) {
+            *of = seq;
+        }
+        if self.forgotten == UNFLUSHED {
+            self.forgotten = seq;
+        }
+    }
+
+    /// What the records must hold so that they know every delivery that was forgotten.
+    pub(super) fn forgotten(&self) -> Seq {
+        self.forgotten
     }
 }
 
@@ -321,7 +355,7 @@ mod tests {
 
     #[test]
     fn every_id_of_a_message_leads_to_it_however_the_book_grows() {
-        let mut book = Book::new(10);
+        let mut book = Book::new(10, Seq::ZERO);
         for message in 0..5_000 {
             assert!(book.open(submitted(message, 3), None));
             assert!(!book.open(submitted(message, 3), None));
@@ -338,7 +372,7 @@ mod tests {
 
     #[test]
     fn the_oldest_finished_is_forgotten_whole_and_its_place_is_used_again() {
-        let mut book = Book::new(1);
+        let mut book = Book::new(1, Seq::ZERO);
         for message in 0..3 {
             book.open(submitted(message, 2), None);
             let refused = DeliveryEvent::SubmitRefused(didfarm_core::reason::Reason::Rejected);
@@ -346,7 +380,9 @@ mod tests {
             in_flight.evolve(&refused, Timestamp(1));
             book.settle(MessageId(message), &refused);
         }
-        assert!(book.forgot() && !book.forgot());
+        assert_eq!(book.forgotten(), UNFLUSHED);
+        book.flushed(Seq(7));
+        assert_eq!(book.forgotten(), Seq(7));
         assert!(book.get(MessageId(1)).is_none());
         assert_eq!(book.owner(CARRIER, &id(1, 0)), None);
         assert_eq!(book.owner(CARRIER, &id(2, 1)), Some(MessageId(2)));

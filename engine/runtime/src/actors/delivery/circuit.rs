@@ -94,11 +94,14 @@ impl Circuit {
         };
     }
 
-    /// Lets time pass.
-    pub(super) fn tick(&mut self, now: Timestamp) {
+    /// Lets time pass; `true` when it becomes half open.
+    pub(super) fn tick(&mut self, now: Timestamp) -> bool {
         match self.state {
-            State::Open { until } if until <= now => self.state = State::HalfOpen,
-            State::Open { .. } | State::Closed | State::HalfOpen => {}
+            State::Open { until } if until <= now => {
+                self.state = State::HalfOpen;
+                true
+            }
+            State::Open { .. } | State::Closed | State::HalfOpen => false,
         }
     }
 

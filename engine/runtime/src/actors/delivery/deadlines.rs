@@ -21,10 +21,10 @@ impl DeliverySupervisor {
     /// Time has passed.
     pub(super) fn tick(&mut self) {
         self.watch_lanes();
-        if self.batch.at.ms_since(self.scanned_at) < SCAN_INTERVAL_MS {
+        if self.batch.mono.ms_since(self.scanned_at) < SCAN_INTERVAL_MS {
             return;
         }
-        self.scanned_at = self.batch.at;
+        self.scanned_at = self.batch.mono;
         let due: Vec<(MessageId, Input)> = self
             .book
             .open_deliveries()

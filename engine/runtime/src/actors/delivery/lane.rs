@@ -15,7 +15,17 @@ use crate::carriers::Entry;
 /// At most one halving in so many milliseconds: what was handed over together is throttled together.
 const HALVING_INTERVAL_MS: u64 = 100;
 
-/// The lane.
+/// A message that was handed over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HandedOver {
+    /// When, by the monotonic clock.
+    pub(super) at: Timestamp,
+    pub(super) message: MessageId,
+    /// Which of its submits it was.
+    pub(super) tries: u16,
+}
+
+/// The lane. Its times are those of the monotonic clock.
 pub(super) struct Lane {
     /// How long the carrier has for its answer; past it the message is in doubt.
     pub(super) answer_deadline_ms: u64,
@@ -25,11 +35,16 @@ pub(super) struct Lane {
     pub(super) waiting: VecDeque<MessageId>,
     /// Messages handed over and not answered.
     pub(super) outstanding: usize,
-    /// The same with the time at which each was handed over, oldest first; answered ones are skipped.
-    pub(super) unanswered: VecDeque<(Timestamp, MessageId)>,
+    /// The same, oldest first; answered ones are skipped.
+    pub(super) unanswered: VecDeque<HandedOver>,
     pub(super) circuit: Circuit,
     /// When it last said anything.
     heard_at: Timestamp,
+    /// Silence counts for what was handed over since: what a probe is to find out is not decided by what
+    /// came before it.
+    judged_from: Timestamp,
+    /// Messages handed over since then and not answered, while the circuit is half open.
+    probes: usize,
     window: usize,
     window_max: usize,
     /// Messages taken since the window last grew.
@@ -47,6 +62,8 @@ impl Lane {
             unanswered: VecDeque::new(),
             circuit: Circuit::new(rules),
             heard_at: now,
+            judged_from: now,
+            probes: 0,
             window: entry.window,
             window_max: entry.window,
             taken: 0,
@@ -55,8 +72,7 @@ impl Lane {
     }
 
     pub(super) fn availability(&self) -> Availability {
-        self.circuit
-            .availability(self.outstanding + self.waiting.len())
+        self.circuit.availability(self.probes + self.waiting.len())
     }
 
     pub(super) fn window(&self) -> usize {
@@ -71,9 +87,28 @@ impl Lane {
         self.waiting.pop_front()
     }
 
-    pub(super) fn handed_over(&mut self, message: MessageId, now: Timestamp) {
+    pub(super) fn handed_over(&mut self, message: MessageId, tries: u16, now: Timestamp) {
         self.outstanding += 1;
-        self.unanswered.push_back((now, message));
+        self.probes += 1;
+        self.unanswered.push_back(HandedOver {
+            at: now,
+            message,
+            tries,
+        });
+    }
+
+    /// One message less is unanswered.
+    pub(super) fn answered(&mut self) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.probes = self.probes.saturating_sub(1);
+    }
+
+    /// Lets time pass.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        if self.circuit.tick(now) {
+            self.judged_from = now;
+            self.probes = 0;
+        }
     }
 
     /// The carrier took or refused a message.
@@ -100,11 +135,80 @@ impl Lane {
 
     /// Whether what is under way has waited for `silence_ms` without a word from the carrier.
     pub(super) fn is_silent(&self, now: Timestamp, silence_ms: u64) -> bool {
-        let Some((since, _)) = self.unanswered.front() else {
+        let judged = |handed: &&HandedOver| handed.at >= self.judged_from;
+        let Some(first) = self.unanswered.iter().find(judged) else {
             return false;
         };
         self.outstanding > 0
-            && now.ms_since(*since) >= silence_ms
+            && now.ms_since(first.at) >= silence_ms
             && now.ms_since(self.heard_at) >= silence_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(ms: i64) -> Timestamp {
+        Timestamp(ms * 1_000)
+    }
+
+    fn lane() -> Lane {
+        let rules = CircuitRules {
+            failures_max: 5,
+            open_ms: 1_000,
+            open_ms_max: 8_000,
+            probes: 1,
+        };
+        Lane {
+            answer_deadline_ms: 60_000,
+            receipt_deadline_ms: 0,
+            waiting: VecDeque::new(),
+            outstanding: 0,
+            unanswered: VecDeque::new(),
+            circuit: Circuit::new(rules),
+            heard_at: at(0),
+            judged_from: at(0),
+            probes: 0,
+            window: 8,
+            window_max: 8,
+            taken: 0,
+            halved_at: at(0),
+        }
+    }
+
+    #[test]
+    fn a_half_open_lane_is_judged_by_its_probe_alone() {
+        let mut lane = lane();
+        lane.handed_over(MessageId(1), 1, at(0));
+        assert!(!lane.is_silent(at(4_999), 5_000) && lane.is_silent(at(5_000), 5_000));
+        assert!(lane.circuit.silent(at(5_000)));
+        lane.tick(at(6_000));
+        // The old message is still unanswered, and the probe may go all the same.
+        assert_eq!(lane.availability(), Availability::HalfOpen);
+        assert!(!lane.is_silent(at(6_000), 5_000));
+        lane.handed_over(MessageId(2), 1, at(6_000));
+        assert_eq!(lane.availability(), Availability::Open);
+        assert!(!lane.is_silent(at(10_999), 5_000) && lane.is_silent(at(11_000), 5_000));
+        lane.answered();
+        lane.heard(at(10_500));
+        assert_eq!(lane.availability(), Availability::Closed);
+    }
+
+    #[test]
+    fn slow_down_halves_the_window_once_and_taken_messages_open_it_again() {
+        let mut lane = lane();
+        for _ in 0..5 {
+            lane.throttled(at(1_000));
+        }
+        assert_eq!(lane.window(), 4);
+        for _ in 0..4 {
+            lane.heard(at(1_001));
+        }
+        assert_eq!(lane.window(), 5);
+        for n in 0..20 {
+            lane.throttled(at(2_000 + n * 100));
+        }
+        assert_eq!(lane.window(), 1);
     }
 }

@@ -82,7 +82,7 @@ impl DeliverySupervisor {
             let engine = std::sync::Arc::clone(&self.engine);
             self.engine.read_after(
                 &self.engine.loaders,
-                self.forgotten,
+                self.book.forgotten(),
                 move |records| {
                     job.into_iter()
                         .map(|asked| asked.look_up(records))

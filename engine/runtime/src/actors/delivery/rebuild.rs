@@ -28,7 +28,7 @@ impl Rebuilt {
     /// Reads the records.
     pub(crate) fn read(records: &Records, settings: &Settings) -> Result<Rebuilt, RecordsError> {
         let (engine, delivery) = (&settings.engine, &settings.delivery);
-        let mut book = Book::new(engine.recent_finished_max);
+        let mut book = Book::new(engine.recent_finished_max, records.meta()?.seq);
         let (mut waiting, mut unanswered): (Vec<InFlight>, _) = (Vec::new(), Vec::new());
         records.each_in_flight(|open| match open.delivery.phase {
             Phase::Queued => waiting.push(open),

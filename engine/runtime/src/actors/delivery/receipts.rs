@@ -4,6 +4,7 @@
 //! it; else the records are asked ([`super::lookup`]), and a receipt whose message nobody knows is parked.
 
 use didfarm_carriers::Receipt;
+use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{DeliveryEvent, Input, Outcome, Phase};
 use didfarm_core::event::{Event, ParkedReceipt};
 use didfarm_core::ids::{CarrierId, MessageId};
@@ -72,6 +73,13 @@ impl DeliverySupervisor {
 
     fn join(&mut self, carrier: CarrierId, message: MessageId, input: Input) {
         let phase = self.book.get(message).map(|open| open.delivery.phase);
+        let arrived = matches!(
+            input,
+            Input::Receipt {
+                claim: Claim::Delivered | Claim::Read,
+                ..
+            }
+        );
         let outcome = self.drive(message, input);
         if matches!(outcome, Outcome::Moved(DeliveryEvent::ReceiptAccepted(..))) {
             if phase == Some(Phase::Submitting) {
@@ -83,6 +91,10 @@ impl DeliverySupervisor {
             Outcome::Moved(_) => ReceiptOutcome::Moved,
             Outcome::Contradiction(_) => ReceiptOutcome::Contradiction,
             Outcome::Duplicate => ReceiptOutcome::Duplicate,
+            Outcome::Late | Outcome::OutOfPlace if arrived && phase == Some(Phase::Refused) => {
+                tracing::error!(%message, "a message whose charge was given back has arrived");
+                ReceiptOutcome::AfterRefund
+            }
             Outcome::Late | Outcome::OutOfPlace => ReceiptOutcome::Late,
         };
         self.batch.count(kind, 1);

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use didfarm_carriers::smpp;
 use didfarm_core::channel::Channel;
 use didfarm_core::conversation::ReceiveMessage;
 use didfarm_core::event::Event;
@@ -57,13 +58,13 @@ impl DeliverySupervisor {
             self.parts_stored(key);
             return;
         };
-        let Some(carrier) = self.carriers.get(key.carrier) else {
-            tracing::error!(
-                "parts of a message are held for a carrier that the settings do not name"
-            );
-            return;
+        let parts: Vec<&Part> = parts.iter().collect();
+        let text = match self.carriers.get(key.carrier) {
+            Some(carrier) => carrier.join_parts(&parts),
+            // The settings do not name it any more: its default alphabet is not known.
+            None => smpp::text::join_text(&parts, smpp::DefaultCoding::default()),
         };
-        let body: Arc<str> = carrier.join_parts(&parts.iter().collect::<Vec<_>>()).into();
+        let body: Arc<str> = text.into();
         let command = ReceiveCommand {
             number,
             peer: key.from.clone(),

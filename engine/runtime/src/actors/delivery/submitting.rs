@@ -29,6 +29,8 @@ use crate::operate::{OperateError, Resolution};
 
 /// Longest wait between two rounds of a message through its carriers, in milliseconds.
 const RETRY_MS_MAX: u64 = 5_000;
+/// The most resting messages that one tick wakes.
+const WOKEN_PER_TICK_MAX: usize = 10_000;
 /// How often the wait is doubled at most.
 const RETRY_DOUBLINGS_MAX: u32 = 6;
 
@@ -106,7 +108,7 @@ impl Submitting {
         in_lanes + self.resting.len() + self.held.len()
     }
 
-    /// Notes that a carrier did not take a message; `false` when the message has tried all that it may.
+    /// Notes that a carrier did not take a message.
     fn tried(&mut self, message: MessageId, carrier: CarrierId) {
         let tries = self.tries.entry(message).or_default();
         if !tries.carriers.contains(&carrier) && tries.carriers.len() < TARGETS_MAX {
@@ -114,7 +116,7 @@ impl Submitting {
         }
     }
 
-    fn forget(&mut self, message: MessageId) {
+    pub(super) fn forget(&mut self, message: MessageId) {
         self.tries.remove(&message);
         self.reasons.remove(&message);
     }
@@ -133,6 +135,12 @@ impl Submitting {
 impl DeliverySupervisor {
     /// Puts a queued message into the lane of the carrier that is to have it.
     pub(super) fn enqueue(&mut self, message: MessageId) {
+        let phase = self.book.get(message).map(|open| open.delivery.phase);
+        if phase != Some(Phase::Queued) {
+            // It expired while it rested, or a receipt told that a carrier has it after all.
+            self.submitting.forget(message);
+            return;
+        }
         match self.choose(message) {
             Some(route) => {
                 let lane = self.submitting.lane_mut(route.carrier);
@@ -144,7 +152,7 @@ impl DeliverySupervisor {
             }
             None => {
                 let retry_ms = self.engine.settings.engine.retry_ms;
-                self.submitting.rest(message, self.batch.at, retry_ms);
+                self.submitting.rest(message, self.batch.mono, retry_ms);
             }
         }
     }
@@ -165,11 +173,11 @@ impl DeliverySupervisor {
         })
     }
 
-    /// Hands over as many as the windows take.
-    pub(super) fn pump(&mut self) {
+    /// Hands over as many as the windows take; `false` once nothing is handed over any more.
+    pub(super) fn pump(&mut self) -> bool {
         if self.engine.draining.load(Ordering::Acquire) {
             // What is handed over now might not be answered before the end.
-            return;
+            return false;
         }
         for place in 0..self.submitting.lanes.len() {
             while let Some(message) = self.submitting.lanes[place].1.next() {
@@ -177,6 +185,7 @@ impl DeliverySupervisor {
                 self.flush_if_full();
             }
         }
+        true
     }
 
     fn hand_over(&mut self, place: usize, message: MessageId) {
@@ -211,9 +220,13 @@ impl DeliverySupervisor {
         self.batch
             .effects
             .push(DeliveryEffect::Submit(carrier, submit));
-        self.submitting.lanes[place]
-            .1
-            .handed_over(message, self.batch.at);
+        let tries = self
+            .book
+            .get(message)
+            .map_or(0, |open| open.delivery.submits);
+        let now = self.batch.mono;
+        let lane = &mut self.submitting.lanes[place].1;
+        lane.handed_over(message, tries, now);
     }
 
     /// A carrier answers a submit.
@@ -226,6 +239,7 @@ impl DeliverySupervisor {
         let input = self.input_of(carrier, answer);
         if !is_its_own || !matches!(self.drive(message, input.clone()), Outcome::Moved(_)) {
             self.engine.meters.answer(AnswerOutcome::OutOfPlace);
+            self.note_late_answer(carrier, message, is_its_own, &input);
             return;
         }
         self.engine.meters.answer(kind);
@@ -248,6 +262,28 @@ impl DeliverySupervisor {
         }
     }
 
+    /// An answer that changes nothing still shows that the carrier is at work; one that comes after the
+    /// charge was given back is the operator's to know.
+    fn note_late_answer(
+        &mut self,
+        carrier: CarrierId,
+        message: MessageId,
+        is_its_own: bool,
+        input: &Input,
+    ) {
+        if !is_its_own || !matches!(input, Input::Accepted { .. } | Input::Refused { .. }) {
+            return;
+        }
+        let now = self.batch.mono;
+        if let Some(lane) = self.submitting.lane_mut(carrier) {
+            lane.heard(now);
+        }
+        let phase = self.book.get(message).map(|open| open.delivery.phase);
+        if phase == Some(Phase::Refused) && matches!(input, Input::Accepted { .. }) {
+            tracing::error!(%message, "a carrier took a message whose charge was given back");
+        }
+    }
+
     fn input_of(&self, carrier: CarrierId, answer: SubmitAnswer) -> Input {
         match answer {
             SubmitAnswer::Accepted(ids) => Input::Accepted {
@@ -262,12 +298,12 @@ impl DeliverySupervisor {
 
     /// What an answer says of the carrier.
     fn note_answer(&mut self, carrier: CarrierId, input: &Input, was_waiting: bool) {
-        let now = self.batch.at;
+        let now = self.batch.mono;
         let Some(lane) = self.submitting.lane_mut(carrier) else {
             return;
         };
         if was_waiting {
-            lane.outstanding = lane.outstanding.saturating_sub(1);
+            lane.answered();
         }
         let opened = match input {
             Input::NotTaken {
@@ -289,9 +325,11 @@ impl DeliverySupervisor {
 
     /// A message moved on without its carrier's answer: a receipt told.
     pub(super) fn answered_by_receipt(&mut self, carrier: CarrierId, message: MessageId) {
+        let now = self.batch.mono;
         self.submitting.forget(message);
         if let Some(lane) = self.submitting.lane_mut(carrier) {
-            lane.outstanding = lane.outstanding.saturating_sub(1);
+            lane.answered();
+            lane.heard(now);
         }
     }
 
@@ -314,19 +352,22 @@ impl DeliverySupervisor {
 
     /// Looks at the carriers: whose answers are overdue, who is silent, who may be probed.
     pub(super) fn watch_lanes(&mut self) {
-        let now = self.batch.at;
+        let now = self.batch.mono;
         let silence_ms = self.engine.settings.circuit.silence_ms;
         for place in 0..self.submitting.lanes.len() {
             let (carrier, lane) = &mut self.submitting.lanes[place];
             let carrier = *carrier;
-            lane.circuit.tick(now);
+            lane.tick(now);
             self.overdue_answers(place);
             let lane = &mut self.submitting.lanes[place].1;
             if lane.is_silent(now, silence_ms) && lane.circuit.silent(now) {
                 self.circuit_opened(carrier);
             }
         }
-        while let Some(Reverse((due, message))) = self.submitting.resting.peek().copied() {
+        for _ in 0..WOKEN_PER_TICK_MAX {
+            let Some(Reverse((due, message))) = self.submitting.resting.peek().copied() else {
+                return;
+            };
             if due > now {
                 return;
             }
@@ -337,24 +378,23 @@ impl DeliverySupervisor {
     }
 
     fn overdue_answers(&mut self, place: usize) {
-        let now = self.batch.at;
+        let now = self.batch.mono;
         loop {
             let (carrier, lane) = &mut self.submitting.lanes[place];
-            let Some((since, message)) = lane.unanswered.front().copied() else {
+            let Some(handed) = lane.unanswered.front().copied() else {
                 return;
             };
-            let own = Some(*carrier);
+            let message = handed.message;
             let waits = self.book.get(message).is_some_and(|in_flight| {
                 in_flight.delivery.phase == Phase::Submitting
-                    && in_flight.delivery.carrier() == own
-                    && in_flight.phase_at <= since
+                    && in_flight.delivery.submits == handed.tries
             });
-            if waits && now.ms_since(since) < lane.answer_deadline_ms {
+            if waits && now.ms_since(handed.at) < lane.answer_deadline_ms {
                 return;
             }
             lane.unanswered.pop_front();
             if waits {
-                lane.outstanding = lane.outstanding.saturating_sub(1);
+                lane.answered();
                 let opened = lane.circuit.failed(now);
                 let carrier = *carrier;
                 self.drive(message, Input::NoAnswer);
