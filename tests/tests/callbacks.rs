@@ -104,7 +104,7 @@ async fn what_is_not_genuine_is_403_and_not_looked_at() {
     let (world, daemon, customer) = start(Options::new()).await;
     let body = envelope(&json!({ "messages": [wrote("wamid.1", "forged")] })).to_string();
     let right = world.keys().sign_whatsapp(body.as_bytes());
-    let wrong = right.replace(|digit: char| digit == '0', "1");
+    let wrong = right.replace('0', "1");
     for signature in [
         None,
         Some(""),
@@ -136,17 +136,10 @@ async fn what_is_not_genuine_is_403_and_not_looked_at() {
 #[tokio::test]
 async fn what_is_no_json_is_400_and_nothing_is_stored() {
     let (world, daemon, customer) = start(Options::new()).await;
-    for body in ["", "{", "[]", "null", "{\"object\":1}"] {
+    for body in ["", "{", "[]", "null", "{\"object\":1}", "\u{0}"] {
         let signature = world.keys().sign_whatsapp(body.as_bytes());
         let answer = post(&daemon, body.as_bytes(), Some(&signature)).await;
-        assert!(
-            answer.status == 400 || answer.status == 200,
-            "{body}: {answer:?}"
-        );
-        assert_eq!(
-            answer.status == 400,
-            !matches!(body, "[]" | "null" | "{\"object\":1}") || answer.status == 400
-        );
+        answer.refused(400, "callback_unreadable");
     }
     assert_eq!(customer.conversations().await.len(), 0);
 }

@@ -17,7 +17,9 @@ const WHATSAPP_NUMBERS_MAX: usize = 10_000;
 /// The most HTTP requests to one carrier at once.
 const REQUESTS_MAX: i64 = 10_000;
 /// The most binds to one SMSC.
-const BINDS_MAX: i64 = 64;
+const BINDS_MAX: i64 = 32;
+/// The most unanswered submits of one bind.
+const SMPP_WINDOW_MAX: i64 = 10_000;
 /// The most characters of an id that a carrier gave: an account, a profile, a number.
 const ID_CHARS_MAX: usize = 64;
 /// The most characters of a secret that a carrier gave.
@@ -124,7 +126,7 @@ const SMPP: &[Rule] = &[
     rule("system_type", ascii(0, 12)),
     rule("bind", Allowed::OneOf(&["transceiver", "separate"])),
     whole("binds", "binds", 1, BINDS_MAX),
-    whole("window", "submits", 1, WINDOW_MAX),
+    whole("window", "submits", 1, SMPP_WINDOW_MAX),
     milliseconds("enquire_link_ms", 10, HOUR_MS),
     milliseconds("answer_timeout_ms", 10, MINUTE_MS),
     milliseconds("connect_timeout_ms", 10, MINUTE_MS),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt::System;
 use didfarm_config::{Overrides, Settings, process_environment};
-use didfarm_runtime::engine::{Engine, EngineOptions, Fatal};
+use didfarm_runtime::engine::{Engine, EngineOptions, Fatal, StartError};
 use didfarm_runtime::fault::FaultPoints;
 use didfarm_store::store::FatalStore;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -91,8 +91,14 @@ async fn run(settings: Settings, faults: FaultPoints) -> Result<(), Failure> {
         on_fatal: Arc::new(end_process),
         faults,
     };
-    let engine = Engine::start(settings.clone(), options)
-        .map_err(|error| Failure::new(exit::STORE, error))?;
+    let engine = Engine::start(settings.clone(), options).map_err(|error| {
+        let code = match error {
+            // A carrier refused its settings.
+            StartError::Carrier(_) => exit::USAGE,
+            StartError::Store(_) | StartError::Records(_) | StartError::Thread(_) => exit::STORE,
+        };
+        Failure::new(code, error)
+    })?;
     let unusable = |error: std::io::Error| {
         Failure::new(
             exit::STORE,

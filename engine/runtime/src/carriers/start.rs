@@ -35,6 +35,21 @@ pub struct CarrierStartError {
     why: Box<dyn Error + Send + Sync>,
 }
 
+/// Messages that a carrier over HTTP is given for each request that it makes at once: one that is under
+/// way and one that follows. What waits longer in its queue than half of its time for an answer comes
+/// back as not taken.
+const HTTP_WINDOW_PER_REQUEST: usize = 2;
+
+/// The requests that a carrier over HTTP makes at once.
+fn in_flight_max(carrier: &CarrierSettings) -> Option<usize> {
+    match carrier.protocol() {
+        ProtocolSettings::Telnyx(own) => Some(own.in_flight_max),
+        ProtocolSettings::Twilio(own) => Some(own.in_flight_max),
+        ProtocolSettings::WhatsApp(own) => Some(own.in_flight_max),
+        ProtocolSettings::Smpp(_) => None,
+    }
+}
+
 type Started = (Arc<dyn Carrier>, Kind);
 
 /// Starts every carrier; each delivers to `sink`.
@@ -52,7 +67,11 @@ pub(crate) fn start(
             name: carrier.name.clone(),
             why,
         })?;
-        entries.push(entry(settings, started));
+        let mut entry = entry(settings, started);
+        if let Some(in_flight_max) = in_flight_max(carrier) {
+            entry.window = entry.window.min(HTTP_WINDOW_PER_REQUEST * in_flight_max);
+        }
+        entries.push(entry);
     }
     Ok(Carriers::new(entries))
 }

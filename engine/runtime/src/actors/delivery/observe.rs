@@ -12,14 +12,6 @@ impl DeliverySupervisor {
         meters.parked.set(self.parked.len() as f64);
         meters.parts.set(self.parts.len() as f64);
         meters.lane.depth.set(self.submitting.waiting() as f64);
-        let oldest = self
-            .submitting
-            .lanes()
-            .filter_map(|(_, lane)| self.book.get(*lane.waiting.front()?))
-            .map(|in_flight| in_flight.accepted_at)
-            .min();
-        let age_ms = oldest.map_or(0, |since| self.engine.now().ms_since(since));
-        meters.lane.oldest_seconds.set(age_ms as f64 / 1_000.0);
         let views = self.submitting.lanes().map(|(id, lane)| CarrierView {
             id,
             circuit: lane.circuit.as_str(),
@@ -43,12 +35,21 @@ impl DeliverySupervisor {
         doubts
     }
 
-    /// Counts the open deliveries by phase, which takes a walk over all of them.
+    /// Counts the open deliveries by phase and finds the oldest that waits for its turn, which takes a
+    /// walk over all of them.
     pub(super) fn observe_phases(&self) {
         let mut counts = [0u64; Phase::ALL.len()];
+        let mut oldest_queued = self.batch.at;
         for in_flight in self.book.open_deliveries() {
-            counts[in_flight.delivery.phase as usize] += 1;
+            let phase = in_flight.delivery.phase;
+            counts[phase as usize] += 1;
+            if phase == Phase::Queued {
+                oldest_queued = oldest_queued.min(in_flight.accepted_at);
+            }
         }
-        self.engine.meters.phases(counts);
+        let meters = &self.engine.meters;
+        meters.phases(counts);
+        let age_ms = self.batch.at.ms_since(oldest_queued);
+        meters.lane.oldest_seconds.set(age_ms as f64 / 1_000.0);
     }
 }
