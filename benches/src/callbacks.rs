@@ -31,6 +31,8 @@ const INBOUND_PEER_BASE: u64 = 31_690_000_000;
 const INBOUND_SHARE: f64 = 300.0 / 3_300.0;
 /// How long messages may take to the carrier and to rest, in seconds.
 const DRAIN_S: u64 = 300;
+/// Connections of the batches: a thousand statuses on each are within what the engine takes at once.
+const BATCH_CONNECTIONS: usize = 8;
 /// Sends a second beside the mixed load.
 const SENDS_BESIDE: f64 = 500.0;
 
@@ -40,7 +42,7 @@ pub struct CallbacksArgs {
     #[command(flatten)]
     load: Load,
     /// Messages of the round with one status a request; each gets three statuses or so.
-    #[arg(long, default_value_t = 60_000)]
+    #[arg(long, default_value_t = 150_000)]
     messages: u64,
     /// Messages of the round with many statuses a request.
     #[arg(long, default_value_t = 150_000)]
@@ -85,14 +87,15 @@ pub fn run(args: &CallbacksArgs) -> Result<()> {
         listen,
         keys,
     };
+    // The mixed load first: it looks through the whole inbox for its inbound messages.
+    let mixed = bench.mixed()?;
     let single = bench.round(0, args.messages, &bench.flood(1, Pace::Closed))?;
     let after = floor(args, &echo)?;
-    let batch = bench.round(
-        1,
-        args.batch_messages,
-        &bench.flood(args.batch, Pace::Closed),
-    )?;
-    let mixed = bench.mixed()?;
+    let flood = FloodPlan {
+        connections: BATCH_CONNECTIONS,
+        ..bench.flood(args.batch, Pace::Closed)
+    };
+    let batch = bench.round(1, args.batch_messages, &flood)?;
     print(args, (before + after) / 2.0, &single, &batch, &mixed);
     let process = daemon.into_process();
     process

@@ -1,5 +1,6 @@
 //! Meta's WhatsApp Cloud API, the carrier's side: what it answers and what it calls back.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -163,19 +164,24 @@ pub fn receipts(
     let mut posts = Vec::new();
     // One request may name several numbers, one change for each.
     for statuses in told.chunks(batch.max(1)) {
-        let mut changes: Vec<(&str, Vec<Value>)> = Vec::new();
+        let mut changes: Vec<(&str, Vec<Value>, Vec<Value>)> = Vec::new();
         for (record, event) in statuses {
             let account = &*record.submitted.account;
-            let status = status(record, *event);
-            match changes.iter_mut().find(|(known, _)| *known == account) {
-                Some((_, statuses)) => statuses.push(status),
-                None => changes.push((account, vec![status])),
+            let (status, contact) = (status(record, *event), contact(&record.submitted.to));
+            match changes.iter_mut().find(|(known, ..)| *known == account) {
+                Some((_, statuses, contacts)) => {
+                    statuses.push(status);
+                    contacts.push(contact);
+                }
+                None => changes.push((account, vec![status], vec![contact])),
             }
         }
-        let changes = changes
-            .into_iter()
-            .map(|(account, statuses)| change(account, &display(account), "statuses", statuses))
-            .collect();
+        let told = |(account, statuses, contacts): (&str, _, Vec<Value>)| {
+            let mut change = change(account, &display(account), "statuses", statuses);
+            change["value"]["contacts"] = json!(contacts);
+            change
+        };
+        let changes = changes.into_iter().map(told).collect();
         posts.push(Post::new(
             url,
             Body::WhatsApp(envelope(changes)),
@@ -200,16 +206,46 @@ pub fn inbound(
         "type": "text", "text": {"body": text},
     });
     let mut change = change(phone_number_id, display, "messages", vec![message]);
-    change["value"]["contacts"] = json!([{"profile": {"name": "Load Test"}, "wa_id": digits, "user_id": format!("NL.{digits}")}]);
+    change["value"]["contacts"] = json!([contact(from)]);
     Post::new(url, Body::WhatsApp(envelope(vec![change])), 1)
 }
 
+/// Whom a webhook is about, by number and user id or by user id alone (Meta, "Business-scoped user IDs").
+fn contact(peer: &str) -> Value {
+    let profile = json!({"name": "Load Test"});
+    match digits_of(peer) {
+        Some(digits) => {
+            json!({"profile": profile, "wa_id": digits, "user_id": format!("NL.{digits}")})
+        }
+        None => json!({"profile": profile, "user_id": peer}),
+    }
+}
+
+/// The digits of a peer's number; `None` for a user id.
+fn digits_of(peer: &str) -> Option<&str> {
+    let digits = peer.strip_prefix('+').unwrap_or(peer);
+    let is_number = digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then_some(digits)
+}
+
+/// The body of a webhook. Meta escapes what is not ASCII, in lower-case digits, and signs that.
 fn envelope(changes: Vec<Value>) -> String {
-    json!({
+    let body = json!({
         "object": "whatsapp_business_account",
         "entry": [{"id": BUSINESS_ACCOUNT, "changes": changes}],
     })
-    .to_string()
+    .to_string();
+    let mut escaped = String::with_capacity(body.len());
+    for character in body.chars() {
+        if character.is_ascii() {
+            escaped.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            write!(escaped, "\\u{unit:04x}").expect("a text grows");
+        }
+    }
+    escaped
 }
 
 fn change(phone_number_id: &str, display: &str, what: &str, elements: Vec<Value>) -> Value {
@@ -230,8 +266,14 @@ fn status(record: &Record, event: Event) -> Value {
     let to = &record.submitted.to;
     let mut status = json!({
         "id": record.id, "status": word, "timestamp": Timestamp::now().as_second().to_string(),
-        "recipient_id": to.strip_prefix('+').unwrap_or(to),
     });
+    match digits_of(to) {
+        Some(digits) => {
+            status["recipient_id"] = json!(digits);
+            status["recipient_user_id"] = json!(format!("NL.{digits}"));
+        }
+        None => status["recipient_user_id"] = json!(&**to),
+    }
     if !record.submitted.echo.is_empty() {
         status["biz_opaque_callback_data"] = json!(record.submitted.echo);
     }

@@ -63,7 +63,7 @@ pub enum Concatenation {
 pub struct TlsSettings {
     /// The name that its certificate must be for.
     pub server_name: String,
-    /// A PEM file of the authorities that are trusted; the public ones when there is none.
+    /// A PEM file of authorities that are trusted beside the public ones.
     pub ca_file: Option<PathBuf>,
 }
 

@@ -42,19 +42,17 @@ pub(super) struct Tls {
 impl Tls {
     /// Reads the authorities and checks the name.
     pub(super) fn new(settings: &TlsSettings) -> Result<Tls, TlsError> {
-        let mut roots = RootCertStore::empty();
-        match &settings.ca_file {
-            Some(path) => {
-                let unreadable =
-                    |error: rustls::pki_types::pem::Error| TlsError::CaFile(error.to_string());
-                for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                    roots.add(certificate.map_err(unreadable)?)?;
-                }
+        let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        if let Some(path) = &settings.ca_file {
+            let public = roots.len();
+            let unreadable =
+                |error: rustls::pki_types::pem::Error| TlsError::CaFile(error.to_string());
+            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+                roots.add(certificate.map_err(unreadable)?)?;
             }
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        }
-        if roots.is_empty() {
-            return Err(TlsError::NoAuthority);
+            if roots.len() == public {
+                return Err(TlsError::NoAuthority);
+            }
         }
         // Named, as a process may hold several providers and none is the default then.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
