@@ -2,8 +2,8 @@
 //!
 //! The signature is Ed25519 over `timestamp|body` (Telnyx API v2, "Webhook signing"); the address that
 //! the webhook came to is not part of it. Inside the signed body the message repeats the webhook address
-//! that we gave it, and so our id of the message. Only where that is missing, the id is taken from the
-//! tail of the path: it is a hint then, and whoever acts on it compares the carrier's id.
+//! that we gave it, and so our id of the message. The path that a webhook comes to says nothing: a genuine
+//! body could be sent to another one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -59,11 +59,11 @@ impl CallbackDoor for TelnyxDoor {
     }
 
     fn read(&self, request: &CallbackRequest<'_>) -> Result<Callback, Unreadable> {
-        read::read(request.body, message_of(request.tail))
+        read::read(request.body)
     }
 }
 
-/// Our id of the message in an address of ours, or in its tail.
+/// Our id of the message in an address of ours.
 pub(super) fn message_of(address: &str) -> Option<MessageId> {
     let path = address.split(['?', '#']).next()?;
     let (_, id) = path.rsplit_once(STATUS_TAIL)?;

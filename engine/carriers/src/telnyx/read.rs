@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use didfarm_core::channel::Channel;
 use didfarm_core::content::{Content, ContentKind, MEDIA_MAX, Media};
-use didfarm_core::ids::MessageId;
 
 use super::door::message_of;
 use super::status::claim_of;
@@ -15,8 +14,8 @@ use crate::Receipt;
 use crate::callback::{Callback, Inbound, Unreadable};
 use crate::http::party;
 
-/// Reads one webhook; `hint` is our id of the message by the webhook's address.
-pub(super) fn read(body: &[u8], hint: Option<MessageId>) -> Result<Callback, Unreadable> {
+/// Reads one webhook.
+pub(super) fn read(body: &[u8]) -> Result<Callback, Unreadable> {
     let mut callback = Callback::default();
     let Ok(Enveloped { data }) = serde_json::from_slice::<Enveloped<'_>>(body) else {
         if !wire::is_json(body) {
@@ -33,7 +32,7 @@ pub(super) fn read(body: &[u8], hint: Option<MessageId>) -> Result<Callback, Unr
     };
     match &*event.event_type {
         "message.sent" | "message.finalized" => match lenient::<Message<'_>>(event.payload) {
-            Some(message) => receipts(&message, hint, &mut callback),
+            Some(message) => receipts(&message, &mut callback),
             None => callback.malformed += 1,
         },
         "message.received" => match lenient::<wire::Inbound<'_>>(event.payload) {
@@ -46,7 +45,7 @@ pub(super) fn read(body: &[u8], hint: Option<MessageId>) -> Result<Callback, Unr
 }
 
 /// One claim for each recipient whose status claims something.
-fn receipts(message: &Message<'_>, hint: Option<MessageId>, callback: &mut Callback) {
+fn receipts(message: &Message<'_>, callback: &mut Callback) {
     let Some(id) = message.id.as_deref().and_then(party::message_id) else {
         callback.malformed += 1;
         return;
@@ -67,7 +66,7 @@ fn receipts(message: &Message<'_>, hint: Option<MessageId>, callback: &mut Callb
         };
         match claim_of(&status, message.errors) {
             Some((claim, reason)) => callback.receipts.push(Receipt {
-                message: signed.or(hint),
+                message: signed,
                 id: id.clone(),
                 claim,
                 reason,

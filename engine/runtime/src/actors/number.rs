@@ -196,6 +196,7 @@ impl NumberActor {
                     peer: slot.key().clone(),
                     alias,
                     after: (!is_fresh).then_some(self.load_after),
+                    waited: false,
                 };
                 slot.insert(Child::Loading(vec![command]));
                 self.context.partition.look_up(lookup);
@@ -246,6 +247,11 @@ impl NumberActor {
             Some(_) | None => asked,
         };
         let now = self.context.engine().clock.elapsed();
+        if let Some(Child::Loading(own)) = self.children.get_mut(&peer) {
+            // Its own answer is on the way and is no use any more.
+            waiting.append(own);
+            self.children.remove(&peer);
+        }
         // Those that came under another name and waited here only because it was not known yet.
         let others: Vec<Command> = waiting
             .extract_if(.., |command| {
@@ -253,17 +259,12 @@ impl NumberActor {
                 name != peer && !self.aliases.contains_key(&name)
             })
             .collect();
-        match self.children.get_mut(&peer) {
-            Some(Child::Resident { addr, pulse }) => {
-                for command in waiting {
-                    hand_over(addr, pulse, command, now);
-                }
-                others.into_iter().for_each(|command| self.forward(command));
-                return;
+        if let Some(Child::Resident { addr, pulse }) = self.children.get(&peer) {
+            for command in waiting {
+                hand_over(addr, pulse, command, now);
             }
-            // Its own answer is on the way and is no use any more.
-            Some(Child::Loading(own)) => waiting.append(own),
-            None => {}
+            others.into_iter().for_each(|command| self.forward(command));
+            return;
         }
         self.generations += 1;
         let pulse = Rc::new(Pulse {

@@ -74,6 +74,8 @@ pub(crate) struct Lookup {
     pub(crate) alias: Option<Peer>,
     /// What the records must hold before they are asked; `None` for everything until then.
     pub(crate) after: Option<Seq>,
+    /// Whether it has let a turn pass.
+    pub(crate) waited: bool,
 }
 
 /// Look-ups wait to be sent off.
@@ -251,6 +253,17 @@ impl PartitionActor {
 
     fn flush_lookups(&self, addr: &Addr<PartitionActor>) {
         let mut lookups = std::mem::take(&mut *self.context.lookups.borrow_mut());
+        // One that asks for everything until now goes a turn later: a conversation that is about to be
+        // opened has handled its command by then.
+        let (mut early, ready): (Vec<_>, Vec<_>) = lookups
+            .drain(..)
+            .partition(|lookup| lookup.after.is_none() && !lookup.waited);
+        lookups = ready;
+        if !early.is_empty() {
+            early.iter_mut().for_each(|lookup| lookup.waited = true);
+            self.context.lookups.borrow_mut().append(&mut early);
+            addr.do_send(FlushLookups);
+        }
         while !lookups.is_empty() {
             let rest = lookups.split_off(lookups.len().min(LOOKUPS_PER_JOB_MAX));
             let job = std::mem::replace(&mut lookups, rest);

@@ -26,7 +26,7 @@ fn a_store_of_everything_is_clean_and_counted() {
         (67, 47, 8)
     );
     assert_eq!((report.accounts, report.numbers, report.ledger), (3, 3, 25));
-    assert_eq!((report.in_flight, report.parked, report.aged), (8, 1, 2));
+    assert_eq!((report.in_flight, report.parked, report.aged), (7, 1, 2));
     assert_eq!((report.owners, report.inbound_ids, report.parts), (3, 2, 2));
     assert_eq!(rich.records.meta().unwrap().counts.pairs, 14);
     assert_eq!(report.seq.0, rich.farm.entries.len() as u64);

@@ -32,7 +32,8 @@ struct Page {
     in_flight: InFlight,
     /// What to hand over; gone once the carrier took it or refused it.
     submit: Option<Box<Submit>>,
-    finished: bool,
+    /// The last entry about it, once it is finished.
+    finished: Option<Seq>,
 }
 
 /// The deliveries that the supervisor knows.
@@ -41,8 +42,10 @@ pub(crate) struct Book {
     free: Vec<Slot>,
     by_message: HashTable<Slot>,
     by_carrier_id: HashTable<Owner>,
-    /// Finished deliveries with the entries that finished them, oldest first.
-    finished: VecDeque<(Seq, MessageId)>,
+    /// Finished deliveries, oldest first.
+    finished: VecDeque<MessageId>,
+    /// Finished deliveries that the entry which is being made tells of.
+    unflushed: Vec<MessageId>,
     finished_max: usize,
     /// The last entry of any delivery that was forgotten.
     forgotten: Seq,
@@ -81,6 +84,7 @@ impl Book {
             by_message: HashTable::new(),
             by_carrier_id: HashTable::new(),
             finished: VecDeque::new(),
+            unflushed: Vec::new(),
             // One that was just recalled is still to be asked.
             finished_max: finished_max.max(1),
             forgotten,
@@ -96,7 +100,7 @@ impl Book {
         let page = Page {
             in_flight,
             submit,
-            finished: false,
+            finished: None,
         };
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -215,6 +219,7 @@ impl Book {
         let Some(page) = self.pages[slot as usize].take() else {
             return;
         };
+        self.forgotten = self.forgotten.max(page.finished.unwrap_or(UNFLUSHED));
         let delivery = &page.in_flight.delivery;
         if let Some(carrier) = delivery.carrier() {
             for segment in &delivery.segments {
@@ -242,7 +247,7 @@ impl Book {
         self.pages
             .iter()
             .flatten()
-            .filter(|page| !page.finished)
+            .filter(|page| page.finished.is_none())
             .map(|page| &page.in_flight)
     }
 
@@ -251,6 +256,15 @@ impl Book {
         let Some(slot) = self.slot(message) else {
             return;
         };
+        if let Some(Page {
+            finished: Some(last),
+            ..
+        }) = &mut self.pages[slot as usize]
+        {
+            // The records are to know of this, too, when it is forgotten.
+            *last = UNFLUSHED;
+            self.unflushed.push(message);
+        }
         match event {
             DeliveryEvent::SubmitAccepted(..) | DeliveryEvent::ReceiptAccepted(..) => {
                 if let Some(page) = &mut self.pages[slot as usize] {
@@ -275,7 +289,7 @@ impl Book {
         let Some(page) = self.page_mut(message) else {
             return;
         };
-        if !page.finished && page.in_flight.delivery.is_closed() {
+        if page.finished.is_none() && page.in_flight.delivery.is_closed() {
             self.retire(message);
         }
     }
@@ -285,23 +299,28 @@ impl Book {
         let Some(page) = self.page_mut(message) else {
             return;
         };
-        page.finished = true;
+        page.finished = Some(UNFLUSHED);
         page.submit = None;
-        self.finished.push_back((UNFLUSHED, message));
+        self.unflushed.push(message);
+        self.finished.push_back(message);
         while self.finished.len() > self.finished_max {
-            let Some((seq, oldest)) = self.finished.pop_front() else {
+            let Some(oldest) = self.finished.pop_front() else {
                 break;
             };
-            self.forgotten = self.forgotten.max(seq);
             self.forget(oldest);
         }
     }
 
     /// What was finished until now is in the journal up to this entry.
     pub(super) fn flushed(&mut self, seq: Seq) {
-        let unflushed = self.finished.iter_mut().rev();
-        for (of, _) in unflushed.take_while(|(of, _)| *of == UNFLUSHED) {
-            *of = seq;
+        for message in std::mem::take(&mut self.unflushed) {
+            if let Some(Page {
+                finished: Some(last),
+                ..
+            }) = self.page_mut(message)
+            {
+                *last = seq;
+            }
         }
         if self.forgotten == UNFLUSHED {
             self.forgotten = seq;

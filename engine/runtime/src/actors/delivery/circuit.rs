@@ -114,6 +114,11 @@ impl Circuit {
         }
     }
 
+    /// Whether it lets everything through.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
     /// The word in metrics and operators' answers.
     pub(super) fn as_str(&self) -> &'static str {
         match self.state {

@@ -75,6 +75,11 @@ impl Lane {
         self.circuit.availability(self.probes + self.waiting.len())
     }
 
+    /// Since when what is handed over counts for the circuit.
+    pub(super) fn judged_from(&self) -> Timestamp {
+        self.judged_from
+    }
+
     pub(super) fn window(&self) -> usize {
         self.window
     }
@@ -98,9 +103,20 @@ impl Lane {
     }
 
     /// One message less is unanswered.
-    pub(super) fn answered(&mut self) {
+    pub(super) fn answered(&mut self, message: MessageId) {
         self.outstanding = self.outstanding.saturating_sub(1);
-        self.probes = self.probes.saturating_sub(1);
+        if self.circuit.is_closed() || self.judges(message) {
+            self.probes = self.probes.saturating_sub(1);
+        }
+    }
+
+    /// Whether what becomes of a message counts for the circuit: not what was handed over before the
+    /// circuit was last half open.
+    pub(super) fn judges(&self, message: MessageId) -> bool {
+        let mut handed = self.unanswered.iter().rev();
+        handed
+            .find(|handed| handed.message == message)
+            .is_none_or(|handed| handed.at >= self.judged_from)
     }
 
     /// Lets time pass.
@@ -133,15 +149,22 @@ impl Lane {
         }
     }
 
-    /// Whether what is under way has waited for `silence_ms` without a word from the carrier.
-    pub(super) fn is_silent(&self, now: Timestamp, silence_ms: u64) -> bool {
-        let judged = |handed: &&HandedOver| handed.at >= self.judged_from;
+    /// Whether what is under way, as `waits` tells, has waited for `silence_ms` without a word from the
+    /// carrier.
+    pub(super) fn is_silent(
+        &self,
+        now: Timestamp,
+        silence_ms: u64,
+        waits: impl Fn(&HandedOver) -> bool,
+    ) -> bool {
+        if self.outstanding == 0 || now.ms_since(self.heard_at) < silence_ms {
+            return false;
+        }
+        let judged = |handed: &&HandedOver| handed.at >= self.judged_from && waits(handed);
         let Some(first) = self.unanswered.iter().find(judged) else {
             return false;
         };
-        self.outstanding > 0
-            && now.ms_since(first.at) >= silence_ms
-            && now.ms_since(self.heard_at) >= silence_ms
+        now.ms_since(first.at) >= silence_ms
     }
 }
 
@@ -181,16 +204,21 @@ mod tests {
     fn a_half_open_lane_is_judged_by_its_probe_alone() {
         let mut lane = lane();
         lane.handed_over(MessageId(1), 1, at(0));
-        assert!(!lane.is_silent(at(4_999), 5_000) && lane.is_silent(at(5_000), 5_000));
+        let is_silent = |lane: &Lane, ms| lane.is_silent(at(ms), 5_000, |_| true);
+        assert!(!is_silent(&lane, 4_999) && is_silent(&lane, 5_000));
         assert!(lane.circuit.silent(at(5_000)));
         lane.tick(at(6_000));
         // The old message is still unanswered, and the probe may go all the same.
         assert_eq!(lane.availability(), Availability::HalfOpen);
-        assert!(!lane.is_silent(at(6_000), 5_000));
+        assert!(!is_silent(&lane, 6_000) && !lane.judges(MessageId(1)));
         lane.handed_over(MessageId(2), 1, at(6_000));
         assert_eq!(lane.availability(), Availability::Open);
-        assert!(!lane.is_silent(at(10_999), 5_000) && lane.is_silent(at(11_000), 5_000));
-        lane.answered();
+        assert!(!is_silent(&lane, 10_999) && is_silent(&lane, 11_000));
+        assert!(!lane.is_silent(at(11_000), 5_000, |handed| handed.message == MessageId(1)));
+        // The old message's late failure takes nothing from the probe.
+        lane.answered(MessageId(1));
+        assert_eq!(lane.availability(), Availability::Open);
+        lane.answered(MessageId(2));
         lane.heard(at(10_500));
         assert_eq!(lane.availability(), Availability::Closed);
     }

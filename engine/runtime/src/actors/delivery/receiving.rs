@@ -50,9 +50,10 @@ impl DeliverySupervisor {
         self.batch.effects.push(DeliveryEffect::Done(share));
     }
 
-    /// Hands a message that was put together to its conversation. Its last part may not be durable yet:
-    /// after a crash the carrier brings that part again, and the message is known by its id.
+    /// Hands a message that was put together to its conversation. Its parts come before it in the journal:
+    /// when the carrier brings them again after a crash, they give the message the same id.
     pub(super) fn hand_on(&mut self, joined: Joined) {
+        self.flush();
         let Joined { key, id, parts } = joined;
         let Some(number) = self.engine.directory.number_id(key.to) else {
             self.parts_stored(key);

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use super::DeliverySupervisor;
 use super::batch::DeliveryEffect;
 use super::circuit::CircuitRules;
-use super::lane::Lane;
+use super::lane::{HandedOver, Lane};
 use crate::carriers::Carriers;
 use crate::meters::AnswerOutcome;
 use crate::operate::{OperateError, Resolution};
@@ -243,7 +243,7 @@ impl DeliverySupervisor {
             return;
         }
         self.engine.meters.answer(kind);
-        self.note_answer(carrier, &input, was_waiting);
+        self.note_answer(carrier, message, &input, was_waiting);
         match input {
             Input::Accepted { .. } => {
                 self.submitting.forget(message);
@@ -297,13 +297,19 @@ impl DeliverySupervisor {
     }
 
     /// What an answer says of the carrier.
-    fn note_answer(&mut self, carrier: CarrierId, input: &Input, was_waiting: bool) {
+    fn note_answer(
+        &mut self,
+        carrier: CarrierId,
+        message: MessageId,
+        input: &Input,
+        was_waiting: bool,
+    ) {
         let now = self.batch.mono;
         let Some(lane) = self.submitting.lane_mut(carrier) else {
             return;
         };
         if was_waiting {
-            lane.answered();
+            lane.answered(message);
         }
         let opened = match input {
             Input::NotTaken {
@@ -312,7 +318,9 @@ impl DeliverySupervisor {
                 lane.throttled(now);
                 false
             }
-            Input::NotTaken { .. } | Input::NoAnswer => lane.circuit.failed(now),
+            Input::NotTaken { .. } | Input::NoAnswer => {
+                lane.judges(message) && lane.circuit.failed(now)
+            }
             _ => {
                 lane.heard(now);
                 false
@@ -328,7 +336,7 @@ impl DeliverySupervisor {
         let now = self.batch.mono;
         self.submitting.forget(message);
         if let Some(lane) = self.submitting.lane_mut(carrier) {
-            lane.answered();
+            lane.answered(message);
             lane.heard(now);
         }
     }
@@ -359,8 +367,15 @@ impl DeliverySupervisor {
             let carrier = *carrier;
             lane.tick(now);
             self.overdue_answers(place);
+            let book = &self.book;
+            let waits = |handed: &HandedOver| {
+                book.get(handed.message).is_some_and(|in_flight| {
+                    in_flight.delivery.phase == Phase::Submitting
+                        && in_flight.delivery.submits == handed.tries
+                })
+            };
             let lane = &mut self.submitting.lanes[place].1;
-            if lane.is_silent(now, silence_ms) && lane.circuit.silent(now) {
+            if lane.is_silent(now, silence_ms, waits) && lane.circuit.silent(now) {
                 self.circuit_opened(carrier);
             }
         }
@@ -394,8 +409,9 @@ impl DeliverySupervisor {
             }
             lane.unanswered.pop_front();
             if waits {
-                lane.answered();
-                let opened = lane.circuit.failed(now);
+                let judged = handed.at >= lane.judged_from();
+                lane.answered(message);
+                let opened = judged && lane.circuit.failed(now);
                 let carrier = *carrier;
                 self.drive(message, Input::NoAnswer);
                 self.engine.meters.answer(AnswerOutcome::NoAnswer);
