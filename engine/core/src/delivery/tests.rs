@@ -347,4 +347,29 @@ proptest! {
         prop_assert_eq!(delivery, expected);
         prop_assert!(path.is_sorted(), "the status moved backwards: {:?}", path);
     }
+
+    /// The submit answer is one more thing that may come at any time, where receipts name the message.
+    #[test]
+    fn receipts_that_name_the_message_and_its_answer_in_any_order_end_in_the_same_state(
+        (set, shuffled) in receipts(1).prop_flat_map(|set| {
+            let doubled: Vec<_> = set.iter().chain(&set).copied().map(Some).chain([None]).collect();
+            (Just(set), Just(doubled).prop_shuffle())
+        })
+    ) {
+        let input = |one: &Option<(usize, Claim, Option<Reason>)>| match one {
+            Some((_, claim, reason)) => receipt("c0", *claim, *reason, true),
+            None => accepted(vec![id("c0")]),
+        };
+        let (expected, _) = after(1, &set);
+        let mut delivery = driven(&[start()]);
+        let mut path = vec![delivery.status()];
+        for one in &shuffled {
+            if let Outcome::Moved(event) | Outcome::Contradiction(event) = drive(&mut delivery, input(one)) {
+                prop_assert!(!event.gives_back(), "receipts move no money");
+            }
+            path.push(delivery.status());
+        }
+        prop_assert_eq!(delivery, expected);
+        prop_assert!(path.is_sorted(), "the status moved backwards: {:?}", path);
+    }
 }
