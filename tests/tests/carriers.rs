@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use didfarm_loadtest::Target;
 use didfarm_loadtest::carriers::Faults;
 use didfarm_loadtest::carriers::record::Protocol;
+use didfarm_loadtest::replay::{ReplayPlan, replay};
 use didfarm_tests::customer::{Customer, NUMBER, assert_forward, text};
 use didfarm_tests::daemon::Daemon;
-use didfarm_tests::options::Options;
+use didfarm_tests::options::{DEMO_KEY, Options};
 use didfarm_tests::peers::peer;
 use didfarm_tests::program::Program;
 use didfarm_tests::wait::eventually;
-use didfarm_tests::world::World;
+use didfarm_tests::world::{PUBLIC, World};
 use serde_json::{Value, json};
 
 const PEER: &str = "+31612345678";
@@ -166,4 +168,56 @@ async fn parts_survive_kill_9_and_the_message_is_there_once() {
     assert_eq!(rows.len(), 1);
     assert!(daemon.terminate().await.success());
     daemon.verify(None);
+}
+
+#[tokio::test]
+async fn a_capture_that_is_sent_again_shuffled_and_doubled_changes_nothing() {
+    for carrier in ["tx", "tw"] {
+        let world = World::new(unruly());
+        let program = Program::at(env!("CARGO_BIN_EXE_didfarm-under-test"));
+        let routes = format!(
+            "[[routes]]\ntargets = [{{ carrier = \"{carrier}\" }}]\n{}",
+            idle(carrier)
+        );
+        let options = Options::new().set("capture.enabled", true);
+        let mut daemon = world.daemon(&program, options, &routes).await;
+        let customer = daemon.customer();
+        let mut ids = Vec::new();
+        for n in 0..40 {
+            ids.push(customer.sent_id(&peer(n), "captured").await);
+        }
+        for id in &ids {
+            customer.message_with(id, "delivered").await;
+        }
+        world.settled().await;
+        let folder = daemon.data_dir().join("capture");
+        let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert!(
+            text.lines().count() >= 40 && !text.contains("signature"),
+            "{carrier}"
+        );
+        let plan = ReplayPlan {
+            file: file.path(),
+            target: Target::parse(&format!("http://{}", daemon.address())).unwrap(),
+            public_url: PUBLIC.to_owned(),
+            keys: world.keys().clone(),
+            speed: 10.0,
+            shuffle: Duration::from_millis(300),
+            duplicates: 0.3,
+            connections: 8,
+            threads: 1,
+            timeout: BOUND,
+            api_key: Some(DEMO_KEY.to_owned()),
+            drain_timeout: BOUND,
+            seed: 7,
+            progress: false,
+        };
+        let replayed = tokio::task::spawn_blocking(move || replay(&plan)).await;
+        let report = replayed.unwrap().unwrap();
+        assert!(report.is_clean() && report.captured >= 40, "{report}");
+        assert_eq!(report.unnamed, 0, "{report}");
+        assert!(daemon.terminate().await.success());
+        daemon.verify(None);
+    }
 }
