@@ -250,6 +250,11 @@ impl InFlight {
         }
     }
 
+    /// Whether its validity period is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.valid_until <= now
+    }
+
     /// Applies what happened.
     pub fn evolve(&mut self, event: &DeliveryEvent, at: Timestamp) {
         let before = self.delivery.phase;

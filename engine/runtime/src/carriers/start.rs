@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use didfarm_carriers::http::{HttpSettings, HttpStartError};
+use didfarm_carriers::http::HttpSettings;
 use didfarm_carriers::simulator::{Simulator, SimulatorSettings};
 use didfarm_carriers::{Carrier, CarrierSink, telnyx, twilio, whatsapp};
 use didfarm_config::Settings;
 use didfarm_config::{CarrierSettings, ProtocolSettings};
 use didfarm_config::{TelnyxSettings, TwilioSettings, WhatsAppSettings};
 use didfarm_core::e164::{E164, Validation};
-use didfarm_core::ids::CarrierId;
 
 use super::{Carriers, Entry, Kind};
 use crate::clock::{Clock, SystemClock};
@@ -40,16 +39,6 @@ pub struct CarrierStartError {
 /// back as not taken.
 const HTTP_WINDOW_PER_REQUEST: usize = 2;
 
-/// The requests that a carrier over HTTP makes at once.
-fn in_flight_max(carrier: &CarrierSettings) -> Option<usize> {
-    match carrier.protocol() {
-        ProtocolSettings::Telnyx(own) => Some(own.in_flight_max),
-        ProtocolSettings::Twilio(own) => Some(own.in_flight_max),
-        ProtocolSettings::WhatsApp(own) => Some(own.in_flight_max),
-        ProtocolSettings::Smpp(_) => None,
-    }
-}
-
 type Started = (Arc<dyn Carrier>, Kind);
 
 /// Starts every carrier; each delivers to `sink`.
@@ -68,8 +57,10 @@ pub(crate) fn start(
             why,
         })?;
         let mut entry = entry(settings, started);
-        if let Some(in_flight_max) = in_flight_max(carrier) {
-            entry.window = entry.window.min(HTTP_WINDOW_PER_REQUEST * in_flight_max);
+        if let Some(http) = http(carrier) {
+            entry.window = entry
+                .window
+                .min(HTTP_WINDOW_PER_REQUEST * http.in_flight_max);
         }
         entries.push(entry);
     }
@@ -97,78 +88,82 @@ fn start_one(
     carrier: &CarrierSettings,
     sink: &Arc<dyn CarrierSink>,
 ) -> Result<Started, Box<dyn Error + Send + Sync>> {
-    let (id, name, sink) = (carrier.carrier_id(), &carrier.name, Arc::clone(sink));
+    let (name, sink) = (&carrier.name, Arc::clone(sink));
     let callback_url = settings.callbacks.callback_url(name).unwrap_or_default();
+    let http = || http(carrier).expect("the protocol is spoken over HTTP");
     Ok(match carrier.protocol() {
-        ProtocolSettings::Telnyx(own) => (
-            start_telnyx(id, name, callback_url, own, sink)?,
-            Kind::Telnyx,
-        ),
-        ProtocolSettings::Twilio(own) => (
-            start_twilio(id, name, callback_url, own, sink)?,
-            Kind::Twilio,
-        ),
-        ProtocolSettings::WhatsApp(own) => (start_whatsapp(id, name, own, sink)?, Kind::WhatsApp),
-        ProtocolSettings::Smpp(own) => (smpp::start(id, name, own, sink)?, Kind::Smpp),
+        ProtocolSettings::Telnyx(own) => {
+            let settings = telnyx_settings(http(), callback_url, own);
+            (Arc::new(telnyx::start(&settings, sink)?), Kind::Telnyx)
+        }
+        ProtocolSettings::Twilio(own) => {
+            let settings = twilio_settings(http(), callback_url, own);
+            (Arc::new(twilio::start(&settings, sink)?), Kind::Twilio)
+        }
+        ProtocolSettings::WhatsApp(own) => {
+            let settings = whatsapp_settings(http(), own)?;
+            (Arc::new(whatsapp::start(&settings, sink)?), Kind::WhatsApp)
+        }
+        ProtocolSettings::Smpp(own) => {
+            let started = smpp::start(carrier.carrier_id(), name, own, sink)?;
+            (started, Kind::Smpp)
+        }
     })
 }
 
-fn http(
-    (id, name): (CarrierId, &str),
-    base_url: &str,
-    in_flight_max: usize,
-    timeout: Duration,
-    ca_file: Option<&Path>,
-) -> HttpSettings {
-    HttpSettings {
+/// The connection of a carrier over HTTP; `None` for one that speaks another protocol.
+fn http(carrier: &CarrierSettings) -> Option<HttpSettings> {
+    let (base_url, in_flight_max, timeout, ca_file) = match carrier.protocol() {
+        ProtocolSettings::Telnyx(own) => (
+            &own.base_url,
+            own.in_flight_max,
+            own.timeout(),
+            own.ca_file(),
+        ),
+        ProtocolSettings::Twilio(own) => (
+            &own.base_url,
+            own.in_flight_max,
+            own.timeout(),
+            own.ca_file(),
+        ),
+        ProtocolSettings::WhatsApp(own) => (
+            &own.base_url,
+            own.in_flight_max,
+            own.timeout(),
+            own.ca_file(),
+        ),
+        ProtocolSettings::Smpp(_) => return None,
+    };
+    Some(HttpSettings {
         in_flight_max,
         timeout,
         ca_file: ca_file.map(Path::to_owned),
-        ..HttpSettings::new(id, name, base_url)
-    }
+        ..HttpSettings::new(carrier.carrier_id(), &carrier.name, base_url)
+    })
 }
 
-fn start_telnyx(
-    id: CarrierId,
-    name: &str,
+fn telnyx_settings(
+    http: HttpSettings,
     callback_url: String,
     own: &TelnyxSettings,
-    sink: Arc<dyn CarrierSink>,
-) -> Result<Arc<dyn Carrier>, HttpStartError> {
-    let (timeout, ca_file) = (own.timeout(), own.ca_file());
-    let settings = telnyx::TelnyxSettings {
-        http: http(
-            (id, name),
-            &own.base_url,
-            own.in_flight_max,
-            timeout,
-            ca_file,
-        ),
+) -> telnyx::TelnyxSettings {
+    telnyx::TelnyxSettings {
+        http,
         api_key: own.api_key.expose().to_owned(),
         public_key: own.public_key.clone(),
         messaging_profile_id: own.messaging_profile_id().map(str::to_owned),
         callback_url,
         tolerance: own.tolerance(),
-    };
-    Ok(Arc::new(telnyx::start(&settings, sink)?))
+    }
 }
 
-fn start_twilio(
-    id: CarrierId,
-    name: &str,
+fn twilio_settings(
+    http: HttpSettings,
     callback_url: String,
     own: &TwilioSettings,
-    sink: Arc<dyn CarrierSink>,
-) -> Result<Arc<dyn Carrier>, HttpStartError> {
-    let (timeout, ca_file) = (own.timeout(), own.ca_file());
-    let settings = twilio::TwilioSettings {
-        http: http(
-            (id, name),
-            &own.base_url,
-            own.in_flight_max,
-            timeout,
-            ca_file,
-        ),
+) -> twilio::TwilioSettings {
+    twilio::TwilioSettings {
+        http,
         account_sid: own.account_sid.clone(),
         auth_token: own.auth_token.expose().to_owned(),
         api_key: own
@@ -177,37 +172,26 @@ fn start_twilio(
         messaging_service_sid: own.messaging_service_sid().map(str::to_owned),
         callback_url,
         clock: twilio::system_clock(),
-    };
-    Ok(Arc::new(twilio::start(&settings, sink)?))
+    }
 }
 
-fn start_whatsapp(
-    id: CarrierId,
-    name: &str,
+fn whatsapp_settings(
+    http: HttpSettings,
     own: &WhatsAppSettings,
-    sink: Arc<dyn CarrierSink>,
-) -> Result<Arc<dyn Carrier>, Box<dyn Error + Send + Sync>> {
-    let (timeout, ca_file) = (own.timeout(), own.ca_file());
+) -> Result<whatsapp::WhatsAppSettings, Box<dyn Error + Send + Sync>> {
     let mut numbers = Vec::with_capacity(own.numbers.len());
     for entry in &own.numbers {
         let number = E164::parse(&entry.number, Validation::Syntax)?;
         numbers.push((number, entry.phone_number_id.clone()));
     }
-    let settings = whatsapp::WhatsAppSettings {
-        http: http(
-            (id, name),
-            &own.base_url,
-            own.in_flight_max,
-            timeout,
-            ca_file,
-        ),
+    Ok(whatsapp::WhatsAppSettings {
+        http,
         version: own.version.clone(),
         access_token: own.access_token.expose().to_owned(),
         app_secret: own.app_secret.expose().to_owned(),
         verify_token: own.verify_token.expose().to_owned(),
         numbers,
-    };
-    Ok(Arc::new(whatsapp::start(&settings, sink)?))
+    })
 }
 
 fn simulator_settings(settings: &Settings) -> SimulatorSettings {

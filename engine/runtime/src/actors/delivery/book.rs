@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, BuildHasherDefault};
 
 use didfarm_carriers::Submit;
-use didfarm_core::delivery::{DeliveryEvent, InFlight};
+use didfarm_core::delivery::{DeliveryEvent, InFlight, Phase};
 use didfarm_core::ids::{CarrierId, CarrierMessageId, MessageId};
 use didfarm_store::seq::Seq;
 use hashbrown::HashTable;
@@ -150,6 +150,14 @@ impl Book {
 
     pub(super) fn get_mut(&mut self, message: MessageId) -> Option<&mut InFlight> {
         self.page_mut(message).map(|page| &mut page.in_flight)
+    }
+
+    /// Whether a message waits for the answer to this one of its submits.
+    pub(super) fn awaits_answer(&self, message: MessageId, submit: u16) -> bool {
+        self.get(message).is_some_and(|in_flight| {
+            let delivery = &in_flight.delivery;
+            delivery.phase == Phase::Submitting && delivery.submits == submit
+        })
     }
 
     /// What is to be handed over of a message.

@@ -49,7 +49,7 @@ impl DeliverySupervisor {
         let (now, delivery) = (self.batch.at, &in_flight.delivery);
         let settings = &self.engine.settings.delivery;
         match delivery.phase {
-            Phase::Queued if in_flight.valid_until <= now => Some(Input::Expired),
+            Phase::Queued if in_flight.is_expired(now) => Some(Input::Expired),
             Phase::Queued => (delivery.submits == 0
                 && delivery.why.is_none()
                 && now.ms_since(in_flight.accepted_at) >= settings.queued_alarm_ms)
@@ -71,10 +71,6 @@ impl DeliverySupervisor {
     }
 
     fn pass_deadline(&mut self, message: MessageId, input: Input) {
-        if input == Input::Expired {
-            self.expire(message);
-            return;
-        }
         let is_delay = input == Input::Delayed;
         let asks = input == Input::NoReceipt;
         if !matches!(self.drive(message, input), Outcome::Moved(_)) {

@@ -22,7 +22,7 @@ pub(super) struct HandedOver {
     pub(super) at: Timestamp,
     pub(super) message: MessageId,
     /// Which of its submits it was.
-    pub(super) tries: u16,
+    pub(super) submit: u16,
 }
 
 /// The lane. Its times are those of the monotonic clock.
@@ -92,13 +92,13 @@ impl Lane {
         self.waiting.pop_front()
     }
 
-    pub(super) fn handed_over(&mut self, message: MessageId, tries: u16, now: Timestamp) {
+    pub(super) fn handed_over(&mut self, message: MessageId, submit: u16, now: Timestamp) {
         self.outstanding += 1;
         self.probes += 1;
         self.unanswered.push_back(HandedOver {
             at: now,
             message,
-            tries,
+            submit,
         });
     }
 

@@ -193,8 +193,8 @@ impl DeliverySupervisor {
         let Some(in_flight) = self.book.get(message) else {
             return;
         };
-        if in_flight.valid_until <= self.batch.at {
-            self.expire(message);
+        if in_flight.is_expired(self.batch.at) {
+            self.drive(message, Input::Expired);
             return;
         }
         if self.engine.quarantine.holds(in_flight.number) {
@@ -217,16 +217,11 @@ impl DeliverySupervisor {
             self.drive(message, Input::NoAnswer);
             return;
         };
+        let lane = &mut self.submitting.lanes[place].1;
+        lane.handed_over(message, submit.submit, self.batch.mono);
         self.batch
             .effects
             .push(DeliveryEffect::Submit(carrier, submit));
-        let tries = self
-            .book
-            .get(message)
-            .map_or(0, |open| open.delivery.submits);
-        let now = self.batch.mono;
-        let lane = &mut self.submitting.lanes[place].1;
-        lane.handed_over(message, tries, now);
     }
 
     /// A carrier answers a submit.
@@ -245,18 +240,10 @@ impl DeliverySupervisor {
         self.engine.meters.answer(kind);
         self.note_answer(carrier, message, &input, was_waiting);
         match input {
-            Input::Accepted { .. } => {
-                self.submitting.forget(message);
-                self.claim_parked(carrier, message);
-            }
-            Input::Refused { .. } => self.submitting.forget(message),
+            Input::Accepted { .. } => self.claim_parked(carrier, message),
             Input::NotTaken { .. } => {
                 self.submitting.tried(message, carrier);
-                if self.expired(message) {
-                    self.expire(message);
-                } else {
-                    self.enqueue(message);
-                }
+                self.go_on(message);
             }
             _ => {}
         }
@@ -334,7 +321,6 @@ impl DeliverySupervisor {
     /// A message moved on without its carrier's answer: a receipt told.
     pub(super) fn answered_by_receipt(&mut self, carrier: CarrierId, message: MessageId) {
         let now = self.batch.mono;
-        self.submitting.forget(message);
         if let Some(lane) = self.submitting.lane_mut(carrier) {
             lane.answered(message);
             lane.heard(now);
@@ -368,12 +354,7 @@ impl DeliverySupervisor {
             lane.tick(now);
             self.overdue_answers(place);
             let book = &self.book;
-            let waits = |handed: &HandedOver| {
-                book.get(handed.message).is_some_and(|in_flight| {
-                    in_flight.delivery.phase == Phase::Submitting
-                        && in_flight.delivery.submits == handed.tries
-                })
-            };
+            let waits = |handed: &HandedOver| book.awaits_answer(handed.message, handed.submit);
             let lane = &mut self.submitting.lanes[place].1;
             if lane.is_silent(now, silence_ms, waits) && lane.circuit.silent(now) {
                 self.circuit_opened(carrier);
@@ -400,10 +381,7 @@ impl DeliverySupervisor {
                 return;
             };
             let message = handed.message;
-            let waits = self.book.get(message).is_some_and(|in_flight| {
-                in_flight.delivery.phase == Phase::Submitting
-                    && in_flight.delivery.submits == handed.tries
-            });
+            let waits = self.book.awaits_answer(message, handed.submit);
             if waits && now.ms_since(handed.at) < lane.answer_deadline_ms {
                 return;
             }
@@ -423,16 +401,18 @@ impl DeliverySupervisor {
         }
     }
 
-    fn expired(&self, message: MessageId) -> bool {
-        self.book
+    /// Lets a message that a carrier did not take go on, unless its time is over.
+    fn go_on(&mut self, message: MessageId) {
+        let now = self.batch.at;
+        if self
+            .book
             .get(message)
-            .is_some_and(|in_flight| in_flight.valid_until <= self.batch.at)
-    }
-
-    /// Ends a message that no carrier took in time.
-    pub(super) fn expire(&mut self, message: MessageId) {
-        self.drive(message, Input::Expired);
-        self.submitting.forget(message);
+            .is_some_and(|open| open.is_expired(now))
+        {
+            self.drive(message, Input::Expired);
+        } else {
+            self.enqueue(message);
+        }
     }
 
     /// Numbers were let out of quarantine.
@@ -465,7 +445,6 @@ impl DeliverySupervisor {
             },
         };
         self.drive(message, input);
-        self.submitting.forget(message);
         self.batch.effects.push(DeliveryEffect::Resolved(reply));
     }
 }
