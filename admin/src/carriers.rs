@@ -5,10 +5,10 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
+use didfarm_carriers::callback::{BODY_BYTES_MAX, Inbound};
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{CarrierId, CarrierMessageId};
 use didfarm_core::peer::Peer;
-use didfarm_runtime::receive::{INBOUND_BODY_BYTES_MAX, InboundMessage};
 use serde::Deserialize;
 
 use crate::api::read_channel;
@@ -53,13 +53,13 @@ async fn simulator_inbound(exchange: &mut Exchange) -> Result<HttpResponse, Prob
         retry_after: engine.retry_after(),
     };
     let received = engine
-        .receive(inbound)
+        .receive(CarrierId::SIMULATOR, inbound)
         .await
         .map_err(|error| asked.receive(error))?;
     Ok(present::json(StatusCode::OK, &v1::Received::of(received)))
 }
 
-fn read(body: &[u8]) -> Result<InboundMessage, Problem> {
+fn read(body: &[u8]) -> Result<Inbound, Problem> {
     let InboundBody {
         from,
         to,
@@ -68,13 +68,12 @@ fn read(body: &[u8]) -> Result<InboundMessage, Problem> {
         id,
     } = json::parse(body)?;
     let body = body.as_deref().ok_or_else(|| Problem::missing("body"))?;
-    if body.len() > INBOUND_BODY_BYTES_MAX {
-        let detail = format!("an inbound text may have {INBOUND_BODY_BYTES_MAX} bytes at most");
+    if body.len() > BODY_BYTES_MAX {
+        let detail = format!("an inbound text may have {BODY_BYTES_MAX} bytes at most");
         return Err(Problem::of_field(Code::PayloadTooLarge, "body", detail));
     }
-    Ok(InboundMessage {
-        carrier: CarrierId::SIMULATOR,
-        carrier_message_id: id.as_deref().map(carrier_message_id).transpose()?,
+    Ok(Inbound {
+        id: id.as_deref().map(carrier_message_id).transpose()?,
         from: Peer::Number(number("from", from.as_deref())?),
         alias: None,
         to: number("to", to.as_deref())?,
@@ -118,15 +117,12 @@ mod tests {
         assert_eq!(inbound.from, E164::from_digits(31_612_345_678).unwrap());
         assert_eq!(inbound.to, E164::from_digits(31_201_234_567).unwrap());
         assert_eq!((inbound.channel, &*inbound.body), (Channel::WhatsApp, "hi"));
-        assert_eq!(
-            inbound.carrier_message_id,
-            Some(CarrierMessageId("c-1".into()))
-        );
+        assert_eq!(inbound.id, Some(CarrierMessageId("c-1".into())));
     }
 
     #[test]
     fn a_text_over_the_bound_is_too_large() {
-        let body = "x".repeat(INBOUND_BODY_BYTES_MAX + 1);
+        let body = "x".repeat(BODY_BYTES_MAX + 1);
         let text = format!(r#"{{"from":"+31612345678","to":"+31201234567","body":"{body}"}}"#);
         assert_eq!(
             read(text.as_bytes()).unwrap_err().code(),

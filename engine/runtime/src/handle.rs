@@ -9,12 +9,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::Addr;
+use didfarm_carriers::callback::Inbound;
 use didfarm_core::account::{AccountCommand, ApiKey, RateLimit};
-use didfarm_core::conversation::{ReceiveMessage, SendMessage};
+use didfarm_core::conversation::SendMessage;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::e164::E164;
 use didfarm_core::event::ParkedReceipt;
-use didfarm_core::ids::{AccountId, MessageId, NumberId};
+use didfarm_core::ids::{AccountId, CarrierId, MessageId, NumberId};
 use didfarm_core::money::Micros;
 use didfarm_core::number::{Number, NumberCommand};
 use didfarm_core::refusal::Refusal;
@@ -22,8 +23,9 @@ use didfarm_core::segments;
 use didfarm_core::time::Timestamp;
 use tokio::sync::oneshot;
 
+use self::callbacks::hand_in;
 use crate::account::AccountHandle;
-use crate::actors::conversation::{ReceiveCommand, ReceiveReply, SendCommand};
+use crate::actors::conversation::{ReceiveReply, SendCommand};
 use crate::actors::delivery::DeliveryInput;
 use crate::actors::number::SetNumber;
 use crate::actors::partition::{PartitionInput, faulted};
@@ -33,7 +35,7 @@ use crate::carriers::Faces;
 use crate::directory::{KEY_ID_CHARS, KEY_PREFIX, hash_key, key_id};
 use crate::health::Readiness;
 use crate::operate::{AccountView, NewAccount, NewKey, NewNumber, OperateError, Resolution};
-use crate::receive::{InboundMessage, ReceiveError, ReceivedMessage};
+use crate::receive::{ReceiveError, ReceivedMessage};
 use crate::send::{SendError, SendRequest, Sender, SentMessage, Unavailable};
 use crate::shared::Shared;
 
@@ -165,11 +167,15 @@ impl EngineHandle {
             .ok_or(Refusal::NumberUnknown { number: name })
     }
 
-    /// Takes an inbound message: when this returns `Ok`, it is durable.
+    /// Takes an inbound message that a carrier brings by hand: when this returns `Ok`, it is durable.
     ///
     /// # Errors
     /// See [`ReceiveError`].
-    pub async fn receive(&self, inbound: InboundMessage) -> Result<ReceivedMessage, ReceiveError> {
+    pub async fn receive(
+        &self,
+        carrier: CarrierId,
+        inbound: Inbound,
+    ) -> Result<ReceivedMessage, ReceiveError> {
         let shared = &self.shared;
         shared.gate()?;
         let unknown = || Refusal::NumberUnknown {
@@ -178,25 +184,8 @@ impl EngineHandle {
         let number = shared.directory.number_id(inbound.to).ok_or_else(unknown)?;
         let permit = shared.callbacks.admit().ok_or(Unavailable::Busy)?;
         let (reply, answer) = oneshot::channel();
-        let message = ReceiveMessage {
-            channel: inbound.channel,
-            segmentation: segments::count(&inbound.body),
-            body: inbound.body,
-            carrier: inbound.carrier,
-            carrier_message_id: inbound.carrier_message_id,
-            content: inbound.content,
-            alias: inbound.alias,
-        };
-        let command = ReceiveCommand {
-            number,
-            peer: inbound.from,
-            message,
-            reply: ReceiveReply::Caller(reply),
-            permit: Some(permit),
-        };
-        shared
-            .partition_of(number)
-            .push(PartitionInput::Receive(Box::new(command)));
+        let reply = ReceiveReply::Caller(reply);
+        hand_in(shared, number, carrier, inbound, reply, Some(permit));
         faulted(answer.await)
     }
 

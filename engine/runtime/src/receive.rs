@@ -1,39 +1,9 @@
-//! Receiving: an inbound message that a carrier brings.
+//! Receiving: what becomes of an inbound message that a carrier brings.
 
-use std::sync::Arc;
-
-use didfarm_core::channel::Channel;
-use didfarm_core::content::Content;
-use didfarm_core::e164::E164;
-use didfarm_core::ids::{CarrierId, CarrierMessageId, ConversationId, MessageId};
-use didfarm_core::peer::Peer;
+use didfarm_core::ids::{ConversationId, MessageId};
 use didfarm_core::refusal::Refusal;
 
 use crate::send::Unavailable;
-
-/// Longest inbound text, in bytes.
-pub const INBOUND_BODY_BYTES_MAX: usize = 8 * 1024;
-
-/// One inbound message, as a carrier's callback told it.
-#[derive(Debug, Clone)]
-pub struct InboundMessage {
-    /// Who brings it.
-    pub carrier: CarrierId,
-    /// The carrier's id of it, by which a repeat is known.
-    pub carrier_message_id: Option<CarrierMessageId>,
-    /// The peer.
-    pub from: Peer,
-    /// What the peer is also known as.
-    pub alias: Option<Peer>,
-    /// Our number.
-    pub to: E164,
-    /// What carried it.
-    pub channel: Channel,
-    /// The text, within [`INBOUND_BODY_BYTES_MAX`].
-    pub body: Arc<str>,
-    /// What it holds besides the text.
-    pub content: Option<Box<Content>>,
-}
 
 /// An inbound message that is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use didfarm_carriers::callback::{Callback, Inbound};
 use didfarm_carriers::{CarrierEvent, CarrierSink, Taken};
 use didfarm_core::content::MESSAGE_BYTES_MAX;
 use didfarm_core::conversation::ReceiveMessage;
-use didfarm_core::ids::CarrierId;
+use didfarm_core::ids::{CarrierId, NumberId};
 use didfarm_core::segments;
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use super::EngineHandle;
 use crate::actors::conversation::{ReceiveCommand, ReceiveReply};
 use crate::actors::delivery::DeliveryInput;
 use crate::actors::partition::PartitionInput;
+use crate::admission::Permit;
 use crate::callback::Share;
 use crate::carriers::{CarrierFace, CarrierView};
 use crate::shared::Shared;
@@ -78,6 +79,19 @@ fn receive(shared: &Shared, carrier: CarrierId, inbound: Inbound, share: Share) 
         share.done();
         return;
     };
+    let reply = ReceiveReply::Callback(share);
+    hand_in(shared, number, carrier, inbound, reply, None);
+}
+
+/// Hands an inbound message to the number that it came to, whichever way it came.
+pub(crate) fn hand_in(
+    shared: &Shared,
+    number: NumberId,
+    carrier: CarrierId,
+    inbound: Inbound,
+    reply: ReceiveReply,
+    permit: Option<Permit>,
+) {
     let mut content = inbound.content;
     if let Some(content) = &mut content
         && !content.trim(MESSAGE_BYTES_MAX.saturating_sub(inbound.body.len()))
@@ -96,8 +110,8 @@ fn receive(shared: &Shared, carrier: CarrierId, inbound: Inbound, share: Share) 
             content,
             alias: inbound.alias,
         },
-        reply: ReceiveReply::Callback(share),
-        permit: None,
+        reply,
+        permit,
     };
     shared
         .partition_of(number)

@@ -6,20 +6,19 @@
 
 use std::sync::Arc;
 
+use didfarm_carriers::callback::Inbound;
 use didfarm_carriers::smpp;
 use didfarm_core::channel::Channel;
-use didfarm_core::conversation::ReceiveMessage;
 use didfarm_core::event::Event;
 use didfarm_core::ids::CarrierMessageId;
 use didfarm_core::parts::{self, Part, PartsKey};
-use didfarm_core::segments;
 
 use super::DeliverySupervisor;
 use super::batch::DeliveryEffect;
 use super::parts::Joined;
-use crate::actors::conversation::{ReceiveCommand, ReceiveReply};
-use crate::actors::partition::PartitionInput;
+use crate::actors::conversation::ReceiveReply;
 use crate::callback::Share;
+use crate::handle::callbacks::hand_in;
 
 /// How long a message that was put together has to be stored before it is handed on again.
 pub(super) const PARTS_RETRY_MS: u64 = 30_000;
@@ -66,24 +65,18 @@ impl DeliverySupervisor {
             None => smpp::text::join_text(&parts, smpp::DefaultCoding::default()),
         };
         let body: Arc<str> = text.into();
-        let command = ReceiveCommand {
-            number,
-            peer: key.from.clone(),
-            message: ReceiveMessage {
-                channel: Channel::Sms,
-                segmentation: segments::count(&body),
-                body,
-                carrier: key.carrier,
-                carrier_message_id: Some(CarrierMessageId(id.into())),
-                content: None,
-                alias: None,
-            },
-            reply: ReceiveReply::Parts(key),
-            permit: None,
+        let inbound = Inbound {
+            id: Some(CarrierMessageId(id.into())),
+            from: key.from.clone(),
+            alias: None,
+            to: key.to,
+            channel: Channel::Sms,
+            body,
+            content: None,
         };
-        self.engine
-            .partition_of(number)
-            .push(PartitionInput::Receive(Box::new(command)));
+        let carrier = key.carrier;
+        let reply = ReceiveReply::Parts(key);
+        hand_in(&self.engine, number, carrier, inbound, reply, None);
     }
 
     pub(super) fn parts_stored(&mut self, key: PartsKey) {
