@@ -1,12 +1,18 @@
 //! The customers' API: two dialects over one engine.
 
+mod account;
 mod conversations;
+mod events;
+mod forwarding;
 mod messages;
+mod numbers;
 mod portal;
 mod send;
+mod webhooks;
 
 use actix_web::web::{self, ServiceConfig};
 use didfarm_core::message::Message;
+use didfarm_core::time::Timestamp;
 use didfarm_runtime::EngineHandle;
 
 use crate::exchange::{Exchange, resource, serve};
@@ -45,7 +51,30 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(
             resource("/api/v1/portal/sms/numbers", "GET")
                 .route(web::get().to(serve(Route::PortalNumbers, portal::numbers))),
-        );
+        )
+        .service(
+            resource("/api/v1/sms/forward-to-email", "POST")
+                .route(web::post().to(serve(Route::ForwardToEmail, forwarding::forward))),
+        )
+        .service(
+            resource("/api/v1/sms/numbers/{id}", "GET, PATCH")
+                .route(web::get().to(serve(Route::NumberSettings, numbers::read)))
+                .route(web::patch().to(serve(Route::NumberSettings, numbers::change))),
+        )
+        .service(
+            resource("/api/v1/events", "GET")
+                .route(web::get().to(serve(Route::Events, events::list))),
+        )
+        .service(
+            resource("/api/v1/events/{id}", "GET")
+                .route(web::get().to(serve(Route::Events, events::read))),
+        )
+        .service(
+            resource("/api/v1/account", "GET, PATCH")
+                .route(web::get().to(serve(Route::Account, account::read)))
+                .route(web::patch().to(serve(Route::Account, account::change))),
+        )
+        .configure(webhooks::routes);
 }
 
 /// The name of the carrier that a message went to last, or that brought it; `None` also for one that the
@@ -53,6 +82,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 fn carrier<'e>(engine: &'e EngineHandle, message: &Message) -> Option<&'e str> {
     let went_to = message.route.map(|route| route.carrier);
     engine.carrier_name(went_to.or(message.brought_by)?)
+}
+
+/// The time by this machine's clock.
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_microsecond())
 }
 
 /// What a read asked of the engine.

@@ -6,18 +6,19 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use didfarm_core::ids::{AccountId, ConversationId, MessageId};
+use didfarm_core::ids::{AccountId, ConversationId, EndpointId, EventId, MessageId};
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::Position;
+use didfarm_runtime::webhooks::AttemptPosition;
 
 use crate::problem::{Code, Problem};
 
-const VERSION: u8 = 1;
-/// Version, kind, scope, time, id.
-const BODY_BYTES: usize = 1 + 1 + 8 + 8 + 8;
+const VERSION: u8 = 2;
+/// Version, kind, scope, time, id, ordinal.
+const BODY_BYTES: usize = 1 + 1 + 8 + 8 + 8 + 2;
 const CHECK_BYTES: usize = 4;
 const CURSOR_BYTES: usize = BODY_BYTES + CHECK_BYTES;
-const CURSOR_CHARS: usize = CURSOR_BYTES.div_ceil(3) * 4;
+const CURSOR_CHARS: usize = (CURSOR_BYTES * 8).div_ceil(6);
 
 /// Which list a cursor belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub(crate) enum List {
     Conversations(AccountId),
     /// The messages of one conversation.
     History(ConversationId),
+    /// The events of an account.
+    Events(AccountId),
+    /// The attempts at an endpoint.
+    Attempts(EndpointId),
 }
 
 impl List {
@@ -36,12 +41,18 @@ impl List {
             List::Messages(account) => (1, account.get()),
             List::Conversations(account) => (2, account.get()),
             List::History(conversation) => (3, conversation.get()),
+            List::Events(account) => (4, account.get()),
+            List::Attempts(endpoint) => (5, endpoint.get()),
         }
     }
 }
 
 /// The cursor that goes on behind a position.
 pub(crate) fn encode(list: List, position: Position) -> String {
+    write(list, position, 0)
+}
+
+fn write(list: List, position: Position, ordinal: u16) -> String {
     let (kind, scope) = list.kind_and_scope();
     let mut bytes = [0; CURSOR_BYTES];
     bytes[0] = VERSION;
@@ -49,6 +60,7 @@ pub(crate) fn encode(list: List, position: Position) -> String {
     bytes[2..10].copy_from_slice(&scope.to_be_bytes());
     bytes[10..18].copy_from_slice(&position.at.0.to_be_bytes());
     bytes[18..26].copy_from_slice(&position.id.to_be_bytes());
+    bytes[26..BODY_BYTES].copy_from_slice(&ordinal.to_be_bytes());
     let check = check(&bytes[..BODY_BYTES]);
     bytes[BODY_BYTES..].copy_from_slice(&check);
     URL_SAFE_NO_PAD.encode(bytes)
@@ -59,10 +71,13 @@ pub(crate) fn encode(list: List, position: Position) -> String {
 /// # Errors
 /// `invalid_cursor` for anything else.
 pub(crate) fn decode(list: List, cursor: &str) -> Result<Position, Problem> {
-    read(list, cursor).ok_or_else(|| {
-        let detail = "send the next_cursor of the page before, unchanged, to the same list";
-        Problem::of_field(Code::InvalidCursor, "cursor", detail)
-    })
+    let (position, _) = read(list, cursor).ok_or_else(invalid)?;
+    Ok(position)
+}
+
+fn invalid() -> Problem {
+    let detail = "send the next_cursor of the page before, unchanged, to the same list";
+    Problem::of_field(Code::InvalidCursor, "cursor", detail)
 }
 
 /// The cursor of a conversation's messages, which goes on before a message.
@@ -87,7 +102,28 @@ pub(crate) fn decode_history(
     decode(List::History(conversation), cursor).map(|position| MessageId(position.id))
 }
 
-fn read(list: List, cursor: &str) -> Option<Position> {
+/// The cursor of an endpoint's attempts.
+pub(crate) fn encode_attempts(endpoint: EndpointId, position: AttemptPosition) -> String {
+    let AttemptPosition { at, event, ordinal } = position;
+    let id = event.get();
+    write(List::Attempts(endpoint), Position { at, id }, ordinal)
+}
+
+/// The attempt in a cursor of this endpoint.
+///
+/// # Errors
+/// `invalid_cursor` for anything else.
+pub(crate) fn decode_attempts(
+    endpoint: EndpointId,
+    cursor: &str,
+) -> Result<AttemptPosition, Problem> {
+    let (Position { at, id }, ordinal) =
+        read(List::Attempts(endpoint), cursor).ok_or_else(invalid)?;
+    let event = EventId(id);
+    Ok(AttemptPosition { at, event, ordinal })
+}
+
+fn read(list: List, cursor: &str) -> Option<(Position, u16)> {
     if cursor.len() != CURSOR_CHARS {
         return None;
     }
@@ -96,10 +132,11 @@ fn read(list: List, cursor: &str) -> Option<Position> {
     let (kind, scope) = list.kind_and_scope();
     let mine =
         body[0] == VERSION && body[1] == kind && word(body, 2) == scope && check(body) == sum;
-    mine.then(|| Position {
+    let position = Position {
         at: Timestamp(word(body, 10).cast_signed()),
         id: word(body, 18),
-    })
+    };
+    mine.then(|| (position, u16::from_be_bytes([body[26], body[27]])))
 }
 
 fn word(bytes: &[u8], at: usize) -> u64 {
@@ -130,7 +167,7 @@ mod tests {
         }
 
         #[test]
-        fn garbage_is_an_invalid_cursor(text in "\\PC{0,60}|[A-Za-z0-9_-]{40}") {
+        fn garbage_is_an_invalid_cursor(text in "\\PC{0,60}|[A-Za-z0-9_-]{43}") {
             prop_assert_eq!(decode(LIST, &text).unwrap_err().code(), Code::InvalidCursor);
         }
 
@@ -160,5 +197,13 @@ mod tests {
             MessageId(9)
         );
         assert!(decode_history(ConversationId(8), &history).is_err());
+        let position = AttemptPosition {
+            at: Timestamp(1),
+            event: EventId(2),
+            ordinal: 3,
+        };
+        let attempts = encode_attempts(EndpointId(7), position);
+        assert_eq!(decode_attempts(EndpointId(7), &attempts).unwrap(), position);
+        assert!(decode_attempts(EndpointId(8), &attempts).is_err());
     }
 }

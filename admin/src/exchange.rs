@@ -90,6 +90,20 @@ impl Exchange {
         self.take(bounds).await
     }
 
+    /// The same of a route whose body may be left out: `{}` then.
+    ///
+    /// # Errors
+    /// As [`Exchange::json`].
+    pub(crate) async fn json_or_nothing(&mut self) -> Result<Bytes, Problem> {
+        let headers = self.request.headers();
+        let is_declared = headers.contains_key(header::CONTENT_TYPE)
+            || headers.contains_key(header::TRANSFER_ENCODING);
+        match body::declared_bytes(headers) {
+            None | Some(0) if !is_declared => Ok(Bytes::from_static(b"{}")),
+            _ => self.json().await,
+        }
+    }
+
     /// The request's body byte for byte, of whatever media type, within these bounds.
     ///
     /// # Errors

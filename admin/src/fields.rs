@@ -1,12 +1,22 @@
-//! What stands in the fields of a JSON request: text that is not copied, ids in either spelling.
+//! What stands in the fields of a JSON request: text that is not copied, ids in either spelling, and
+//! fields of which `null` means something.
+
+mod given;
+mod reference;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use didfarm_core::ids::{AccountId, NumberId};
+use didfarm_core::ids::{AccountId, EventId, ID_MAX, NumberId};
+use didfarm_core::time::Timestamp;
+use didfarm_mail::address::Address;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+pub(crate) use self::given::Given;
+pub(crate) use self::reference::{Amount, NumberRef};
+use crate::problem::{Code, Problem};
 
 /// A text, borrowed from the request where it holds no escapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,12 +71,13 @@ pub(crate) trait NamedId: Sized {
 }
 
 macro_rules! named_id {
-    ($($name:ident),*) => {
+    ($($name:ident($integer:ty)),*) => {
         $(impl NamedId for $name {
             const PREFIX: &'static str = $name::PREFIX;
 
             fn from_integer(value: u64) -> Option<Self> {
-                u32::try_from(value).ok().filter(|value| *value > 0).map($name)
+                let possible = (1..=ID_MAX).contains(&value);
+                <$integer>::try_from(value).ok().filter(|_| possible).map($name)
             }
 
             fn from_text(text: &str) -> Option<Self> {
@@ -76,7 +87,7 @@ macro_rules! named_id {
     };
 }
 
-named_id!(AccountId, NumberId);
+named_id!(AccountId(u32), NumberId(u32), EventId(u64));
 
 impl<'de, T: NamedId> Deserialize<'de> for Spelled<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -101,6 +112,30 @@ impl<'de, T: NamedId> Deserialize<'de> for Spelled<T> {
         }
 
         deserializer.deserialize_any(IdVisitor(PhantomData))
+    }
+}
+
+/// Reads a time by RFC 3339.
+///
+/// # Errors
+/// `validation_failed`.
+pub(crate) fn read_time(field: &str, text: &str) -> Result<Timestamp, Problem> {
+    let fault = "must be a time by RFC 3339, such as 2026-04-05T14:22:08Z";
+    Timestamp::parse_rfc3339(text).ok_or_else(|| Problem::invalid(field, fault))
+}
+
+/// Reads an address that mail is sent to.
+///
+/// # Errors
+/// `email_invalid` with what is wrong with it.
+pub(crate) fn read_email(field: &str, text: &str) -> Result<Box<str>, Problem> {
+    match Address::parse(text) {
+        Ok(address) => Ok(address.as_str().into()),
+        Err(error) => Err(Problem::of_field(
+            Code::EmailInvalid,
+            field,
+            error.to_string(),
+        )),
     }
 }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use didfarm_config::Settings;
 use didfarm_core::e164::{E164, Validation};
+use didfarm_core::ids::AccountId;
 use didfarm_core::money::Micros;
 use didfarm_runtime::engine::{Engine, EngineOptions};
 use didfarm_runtime::fault::FaultPoints;
@@ -39,6 +40,7 @@ impl Kit {
         settings.store.segment_bytes = 4 * 1_024 * 1_024;
         settings.store.group_bytes_max = 1_024 * 1_024;
         settings.store.sled_cache_bytes = 16 * 1_024 * 1_024;
+        settings.webhooks.allowed_networks = vec!["127.0.0.0/8".to_owned()];
         let options = EngineOptions {
             on_fatal: Arc::new(|fatal| panic!("{fatal}")),
             faults: FaultPoints::default(),
@@ -67,13 +69,9 @@ impl Kit {
     }
 
     /// Makes an account that owns [`NUMBER`], and returns the header that opens it.
-    pub(crate) async fn customer(&self) -> (actix_web::http::header::HeaderName, HeaderValue) {
+    pub(crate) async fn customer(&self) -> (HeaderName, HeaderValue) {
+        let (account, key) = self.account("customer").await;
         let engine = self.engine().handle();
-        let account = engine.create_account(NewAccount {
-            name: "customer".into(),
-            rate_limit: None,
-        });
-        let account = account.await.unwrap().id;
         let number = NewNumber {
             account,
             e164: E164::parse(NUMBER, Validation::Syntax).unwrap(),
@@ -86,9 +84,21 @@ impl Kit {
             .top_up(account, Micros::new(1_000_000))
             .await
             .unwrap();
+        key
+    }
+
+    /// Makes an account that owns nothing, and returns the header that opens it.
+    pub(crate) async fn account(&self, name: &str) -> (AccountId, (HeaderName, HeaderValue)) {
+        let engine = self.engine().handle();
+        let account = engine.create_account(NewAccount {
+            name: name.into(),
+            rate_limit: None,
+            email: None,
+        });
+        let account = account.await.unwrap().id;
         let key = engine.create_key(account, None).await.unwrap();
         let value = HeaderValue::try_from(format!("Bearer {}", key.secret)).unwrap();
-        (AUTHORIZATION, value)
+        (account, (AUTHORIZATION, value))
     }
 }
 

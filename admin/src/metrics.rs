@@ -44,6 +44,20 @@ routes! {
     PortalMessages = "portal_messages",
     /// `GET /api/v1/portal/sms/numbers`
     PortalNumbers = "portal_numbers",
+    /// `GET` and `PATCH /api/v1/sms/numbers/{id}`
+    NumberSettings = "number_settings",
+    /// `POST /api/v1/sms/forward-to-email`
+    ForwardToEmail = "forward_to_email",
+    /// `/api/v1/webhooks`, one of them, and commands to it
+    Webhooks = "webhooks",
+    /// `/api/v1/webhooks/{id}/recover` and `/recovery`
+    WebhookRecovery = "webhook_recovery",
+    /// `GET /api/v1/webhooks/{id}/attempts`
+    WebhookAttempts = "webhook_attempts",
+    /// `GET /api/v1/events` and one of them
+    Events = "events",
+    /// `GET` and `PATCH /api/v1/account`
+    Account = "account",
     /// `POST /carriers/simulator/inbound`
     SimulatorInbound = "simulator_inbound",
     /// `POST` and `GET /carriers/{carrier}` and whatever is behind it

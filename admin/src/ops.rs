@@ -4,9 +4,11 @@
 mod accounts;
 mod carriers;
 mod health;
+mod mails;
 mod messages;
 mod numbers;
 mod receipts;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -100,13 +102,24 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(
             resource("/ops/receipts/aged-out", "GET")
                 .route(web::get().to(serve(Route::Operate, receipts::aged_out))),
+        )
+        .service(
+            resource("/ops/webhooks", "GET")
+                .route(web::get().to(serve(Route::Operate, webhooks::list))),
+        )
+        .service(
+            resource("/ops/mails", "GET").route(web::get().to(serve(Route::Operate, mails::list))),
         );
 }
 
 /// Takes the parameters of a list that has `limit` and no other.
 fn take_rows(exchange: &Exchange) -> Result<usize, Problem> {
+    take_rows_up_to(exchange, ROWS_MAX)
+}
+
+fn take_rows_up_to(exchange: &Exchange, max: usize) -> Result<usize, Problem> {
     let mut query = exchange.query()?;
-    let rows = query.take_rows("limit", ROWS_DEFAULT, ROWS_MAX)?;
+    let rows = query.take_rows("limit", ROWS_DEFAULT.min(max), max)?;
     query.finish()?;
     Ok(rows)
 }

@@ -1,9 +1,14 @@
 //! The shapes of public JSON in answers, and how they become a response.
 
+pub(crate) mod account;
+pub(crate) mod events;
 pub(crate) mod held;
+pub(crate) mod numbers;
 pub(crate) mod operators;
 pub(crate) mod portal;
+pub(crate) mod troubles;
 pub(crate) mod v1;
+pub(crate) mod webhooks;
 
 use std::fmt::Display;
 

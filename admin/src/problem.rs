@@ -26,6 +26,9 @@
 //! | `window_closed` | 409 | `errors`, `expired_at` |
 //! | `number_taken` | 409 | `errors` |
 //! | `too_many_keys` | 409 | |
+//! | `too_many_endpoints` | 409 | |
+//! | `recovery_running` | 409 | |
+//! | `recovery_not_running` | 409 | |
 //! | `not_in_doubt` | 409 | |
 //! | `payload_too_large` | 413 | |
 //! | `unsupported_media_type` | 415 | |
@@ -40,6 +43,11 @@
 //! | `name_invalid` | 422 | `errors` |
 //! | `limit_invalid` | 422 | `errors` |
 //! | `key_invalid` | 422 | `errors` |
+//! | `endpoint_unfit` | 422 | `errors` |
+//! | `url_unfit` | 422 | `errors` |
+//! | `recovery_unfit` | 422 | `errors` |
+//! | `auto_reply_invalid` | 422 | `errors` |
+//! | `email_invalid` | 422 | `errors` |
 //! | `rate_limited` | 429 | `Retry-After`, `RateLimit` |
 //! | `internal` | 500 | |
 //! | `faulted` | 500 | `Retry-After` |
@@ -53,6 +61,7 @@ mod code;
 mod engine;
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -60,6 +69,7 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use didfarm_carriers::callback::{NotGenuine, Unreadable};
 use didfarm_core::account::RateLimit;
 use didfarm_core::e164::E164Error;
+use didfarm_core::refusal::Refusal;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -156,6 +166,20 @@ impl Problem {
             _ => error.to_string(),
         };
         Problem::new(Code::InvalidNumber, detail).at_field(field, error.to_string())
+    }
+
+    /// `number_unknown` for a field that names none of the account's numbers.
+    pub(crate) fn number_unknown(field: &str, number: impl Display) -> Problem {
+        let refusal = Refusal::NumberUnknown {
+            number: number.to_string(),
+        };
+        Problem::of_field(Code::NumberUnknown, field, refusal.to_string())
+    }
+
+    /// `internal`; the context is for the log.
+    pub(crate) fn internal(context: String) -> Problem {
+        let detail = "the records cannot be read; the operators are told";
+        Problem::new(Code::Internal, detail).with_context(context)
     }
 
     /// `unauthorized`.

@@ -4,13 +4,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::test::{TestRequest, call_and_read_body_json, call_service, init_service};
+use actix_web::body::MessageBody;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use actix_web::test::{
+    TestRequest, call_and_read_body_json, call_service, init_service, read_body,
+};
 use actix_web::{App, web};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 
 use crate::api::{self, SendBounds};
+use crate::carriers;
 use crate::exchange;
 use crate::kit::{Kit, NUMBER};
 use crate::ops::{self, Ops};
@@ -27,11 +33,40 @@ macro_rules! customers {
                 .app_data(Rc::new($kit.front()))
                 .app_data(SendBounds::new($kit.settings.delivery.validity_max()))
                 .configure(api::routes)
+                .configure(carriers::routes)
                 .default_service(web::to(exchange::not_found())),
         )
         .await
     };
 }
+
+/// What an answer is made of; a body that is no JSON is `null`.
+type Answer = (StatusCode, HeaderMap, Value);
+
+/// Asks with a key, and with a JSON body where one is given.
+macro_rules! ask {
+    ($app:expr, $key:expr, $request:expr $(, $body:expr)?) => {{
+        let request = $request.insert_header($key.clone());
+        $(let request = request.set_json($body);)?
+        crate::tests::answer(call_service(&$app, request.to_request()).await).await
+    }};
+}
+
+async fn answer<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let bytes = read_body(response).await;
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    (status, headers, body)
+}
+
+/// A header that the answer must have.
+fn header(headers: &HeaderMap, name: HeaderName) -> &str {
+    let value = headers.get(&name).unwrap_or_else(|| panic!("no {name}"));
+    value.to_str().unwrap()
+}
+
+mod endpoints;
+mod settings;
 
 #[actix_web::test]
 async fn a_template_reaches_a_user_without_a_number_and_shows_its_route() {

@@ -16,3 +16,4 @@ pub mod recovery;
 pub mod sends;
 pub mod simulator;
 pub mod space;
+pub mod webhooks;

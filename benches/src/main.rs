@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use didfarm_benches::{
     callbacks, conversations, echo, floor_echo, journal_floor, recovery, sends, simulator, space,
+    webhooks,
 };
 
 // The daemon's allocator: the floor must not lose by another one.
@@ -37,6 +38,8 @@ enum Bench {
     Space(space::SpaceArgs),
     /// Signed status callbacks a second, daemon against echo, with latencies.
     Callbacks(callbacks::CallbacksArgs),
+    /// Webhooks a second against a bare client, fairness, memory and latency.
+    Webhooks(Box<webhooks::WebhooksArgs>),
     /// The simulated carrier's own rate.
     Simulator(simulator::SimulatorArgs),
     /// The echo's own process.
@@ -57,6 +60,7 @@ fn main() -> Result<()> {
         Bench::Recovery(args) => recovery::run(&args),
         Bench::Space(args) => space::run(&args),
         Bench::Callbacks(args) => callbacks::run(&args),
+        Bench::Webhooks(args) => webhooks::run(&args),
         Bench::Simulator(args) => simulator::run(&args),
         Bench::ServeEcho { workers } => echo::serve(workers),
     }

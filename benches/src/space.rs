@@ -159,6 +159,8 @@ fn check(args: &SpaceArgs, store: &Store) -> Result<()> {
         parts: 0,
         // A charge for each message and a top-up for each account.
         ledger: args.messages + accounts,
+        // Nobody is told of anything.
+        ..Counts::default()
     };
     ensure!(
         counts == expected,

@@ -6,6 +6,10 @@ use std::net::IpAddr;
 const HOST_CHARS_MAX: usize = 253;
 /// The most characters of a name between two dots (RFC 1035, 2.3.4).
 const LABEL_CHARS_MAX: usize = 63;
+/// The most characters of a mail address (RFC 5321, 4.5.3.1.3).
+const MAIL_ADDRESS_CHARS_MAX: usize = 254;
+/// The most characters of what stands before its `@` (RFC 5321, 4.5.3.1.1).
+const LOCAL_PART_CHARS_MAX: usize = 64;
 /// The most characters of a base address: what is appended to it still fits any carrier's fields.
 pub(crate) const BASE_URL_CHARS_MAX: usize = 1_000;
 
@@ -75,6 +79,24 @@ fn is_name(text: &str) -> bool {
 /// Tells whether a text names a host: a name or an IP address, without a port or brackets.
 pub(crate) fn is_host(text: &str) -> bool {
     is_name(text) || text.parse::<IpAddr>().is_ok()
+}
+
+/// Tells whether a text is an IP address with a port.
+pub(crate) fn is_socket_address(text: &str) -> bool {
+    text.parse::<std::net::SocketAddr>().is_ok()
+}
+
+/// Tells whether a text is a mail address in ASCII: a dot-atom (RFC 5322, 3.2.3) and a domain.
+pub(crate) fn is_mail_address(text: &str) -> bool {
+    let is_atom = |atom: &str| {
+        let in_atom =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+        !atom.is_empty() && atom.bytes().all(in_atom)
+    };
+    text.len() <= MAIL_ADDRESS_CHARS_MAX
+        && text.rsplit_once('@').is_some_and(|(local, domain)| {
+            local.len() <= LOCAL_PART_CHARS_MAX && local.split('.').all(is_atom) && is_name(domain)
+        })
 }
 
 /// Tells whether a text is `host:port`.

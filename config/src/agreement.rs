@@ -1,6 +1,7 @@
 //! What settings owe each other, and the files that they name: what no single value can break.
 
 mod carriers;
+mod mail;
 mod routes;
 mod secrets;
 
@@ -21,11 +22,12 @@ pub(crate) fn check_agreement(settings: &mut Settings, layers: &Layers) -> Vec<P
         layers,
         found: Vec::new(),
     };
-    agreement.secrets(&mut settings.carriers);
+    agreement.secrets(settings);
     agreement.addresses(settings);
     agreement.bounds(settings);
     agreement.carriers(settings);
     agreement.routes(settings);
+    agreement.mail(settings);
     agreement.accounts(&settings.accounts);
     agreement.found
 }
@@ -61,6 +63,18 @@ impl Agreement<'_> {
         self.not_above(
             ("circuit.open_ms", circuit.open_ms),
             ("circuit.open_ms_max", circuit.open_ms_max),
+        );
+        let webhooks = &settings.webhooks;
+        self.not_above(
+            ("webhooks.connect_timeout_ms", webhooks.connect_timeout_ms),
+            ("webhooks.timeout_ms", webhooks.timeout_ms),
+        );
+        self.not_above(
+            (
+                "webhooks.endpoint_in_flight_max",
+                webhooks.endpoint_in_flight_max as u64,
+            ),
+            ("webhooks.in_flight_max", webhooks.in_flight_max as u64),
         );
     }
 

@@ -5,7 +5,7 @@ mod sentence;
 
 pub(crate) use form::SIMULATOR;
 
-use crate::address::{is_base_url, is_host, is_host_and_port};
+use crate::address::{is_base_url, is_host, is_host_and_port, is_mail_address, is_socket_address};
 use crate::filter::is_filter;
 use crate::schema::Rule;
 
@@ -35,12 +35,18 @@ pub(crate) enum Allowed {
     Word { chars_min: usize, chars_max: usize },
     /// An IP address with a port.
     Address,
+    /// An IP address with a port, or nothing.
+    AddressOrNothing,
     /// A host, by name or IP address, with a port.
     HostPort,
     /// A host, by name or IP address, or nothing.
     HostOrNothing,
     /// The base address of an HTTP service, or nothing where that is allowed.
     BaseUrl { or_nothing: bool },
+    /// A range of IP addresses.
+    Network,
+    /// A mail address.
+    MailAddress,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A log filter directive string.
@@ -90,9 +96,12 @@ impl Allowed {
             | Self::Ascii { .. }
             | Self::Word { .. }
             | Self::Address
+            | Self::AddressOrNothing
             | Self::HostPort
             | Self::HostOrNothing
             | Self::BaseUrl { .. }
+            | Self::Network
+            | Self::MailAddress
             | Self::OneOf(_)
             | Self::Filter
             | Self::E164
@@ -129,10 +138,13 @@ impl Allowed {
                 chars_min,
                 chars_max,
             } => form::is_word(text, *chars_min, *chars_max),
-            Self::Address => text.parse::<std::net::SocketAddr>().is_ok(),
+            Self::Address => is_socket_address(text),
+            Self::AddressOrNothing => text.is_empty() || is_socket_address(text),
             Self::HostPort => is_host_and_port(text),
             Self::HostOrNothing => text.is_empty() || is_host(text),
             Self::BaseUrl { or_nothing } => (*or_nothing && text.is_empty()) || is_base_url(text),
+            Self::Network => text.parse::<ipnet::IpNet>().is_ok(),
+            Self::MailAddress => is_mail_address(text),
             Self::OneOf(words) => words.contains(&text),
             Self::Filter => form::is_plain(text, 1, TEXT_CHARS_MAX) && is_filter(text),
             Self::E164 => form::is_e164(text),

@@ -33,9 +33,10 @@ pub use secret::Secret;
 pub use sections::{
     AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings, CircuitSettings,
     DeliverySettings, EngineSettings, HostedNumber, HttpSettings, LimitSettings, LogFormat,
-    LogSettings, NumberSettings, NumberValidation, OpsSettings, PriceSettings, ProtocolSettings,
-    RouteChannel, RouteSettings, SimulatorSettings, SmppBind, SmppCoding, SmppConcatenation,
-    SmppIds, SmppSettings, StoreSettings, TargetSettings, TelnyxSettings, TwilioSettings,
-    WhatsAppNumber, WhatsAppSettings,
+    LogSettings, MailSettings, NumberSettings, NumberValidation, OpsSettings, PriceSettings,
+    ProtocolSettings, ReplySettings, RouteChannel, RouteSettings, SimulatorSettings, SmppBind,
+    SmppCoding, SmppConcatenation, SmppIds, SmppSettings, SmtpSecurity, SmtpSettings,
+    StoreSettings, TargetSettings, TelnyxSettings, TwilioSettings, WebhookSettings, WhatsAppNumber,
+    WhatsAppSettings,
 };
 pub use settings::Settings;

@@ -4,9 +4,11 @@
 //! holds the two against each other, so that neither can gain a key without the other.
 
 pub(crate) mod carriers;
+pub(crate) mod mail;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 pub(crate) use rule::{Presence, Rule};
 
@@ -67,6 +69,8 @@ pub(crate) const ROOT: &[Rule] = &[
     rule("circuit", Allowed::Section(CIRCUIT)),
     rule("callbacks", Allowed::Section(CALLBACKS)),
     rule("capture", Allowed::Section(CAPTURE)),
+    rule("webhooks", Allowed::Section(webhooks::WEBHOOKS)),
+    rule("mail", Allowed::Section(mail::MAIL)),
     rule("simulator", Allowed::Section(SIMULATOR)),
     rule("carriers", carriers::CARRIERS),
     rule("routes", carriers::ROUTES),
@@ -114,7 +118,11 @@ const NUMBERS: &[Rule] = &[rule(
     Allowed::OneOf(&["syntax", "possible", "valid"]),
 )];
 
-const PRICE: &[Rule] = &[micros("segment_micros"), micros("demo_wallet_micros")];
+const PRICE: &[Rule] = &[
+    micros("segment_micros"),
+    micros("demo_wallet_micros"),
+    micros("low_balance_micros"),
+];
 
 const STORE: &[Rule] = &[
     bytes("segment_bytes", 64 * KIB, 4 * GIB),

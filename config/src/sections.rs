@@ -6,10 +6,12 @@ pub(crate) mod carriers;
 mod delivery;
 mod engine;
 mod front;
+mod mail;
 mod money;
 mod routes;
 mod simulator;
 mod store;
+mod webhooks;
 
 pub use accounts::{AccountSettings, HostedNumber};
 pub use callbacks::{CallbackSettings, CaptureSettings};
@@ -23,10 +25,12 @@ pub use front::{
     HttpSettings, LimitSettings, LogFormat, LogSettings, NumberSettings, NumberValidation,
     OpsSettings,
 };
+pub use mail::{MailSettings, ReplySettings, SmtpSecurity, SmtpSettings};
 pub use money::PriceSettings;
 pub use routes::{RouteChannel, RouteSettings, TargetSettings};
 pub use simulator::SimulatorSettings;
 pub use store::StoreSettings;
+pub use webhooks::WebhookSettings;
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -10,8 +10,9 @@ use crate::layers::{Layers, Overrides};
 use crate::problem::{Problem, SettingsErrors};
 use crate::sections::{
     AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings, CircuitSettings,
-    DeliverySettings, EngineSettings, HttpSettings, LimitSettings, LogSettings, NumberSettings,
-    OpsSettings, PriceSettings, RouteSettings, SimulatorSettings, StoreSettings,
+    DeliverySettings, EngineSettings, HttpSettings, LimitSettings, LogSettings, MailSettings,
+    NumberSettings, OpsSettings, PriceSettings, RouteSettings, SimulatorSettings, StoreSettings,
+    WebhookSettings,
 };
 
 /// Every setting of the daemon.
@@ -44,6 +45,10 @@ pub struct Settings {
     pub callbacks: CallbackSettings,
     /// The raw callbacks in rotating files.
     pub capture: CaptureSettings,
+    /// What customers' endpoints are told.
+    pub webhooks: WebhookSettings,
+    /// Mails, and replies to them.
+    pub mail: MailSettings,
     /// The carrier that is none.
     pub simulator: SimulatorSettings,
     /// The other carriers.
@@ -73,6 +78,8 @@ impl Default for Settings {
             circuit: CircuitSettings::default(),
             callbacks: CallbackSettings::default(),
             capture: CaptureSettings::default(),
+            webhooks: WebhookSettings::default(),
+            mail: MailSettings::default(),
             simulator: SimulatorSettings::default(),
             carriers: Vec::new(),
             routes: Vec::new(),
@@ -134,6 +141,15 @@ impl Settings {
             self.data_dir.join("capture")
         } else {
             self.capture.dir.clone()
+        }
+    }
+
+    /// Returns `mail.maildir`, with none resolved to `mail` in the data directory.
+    pub fn maildir(&self) -> PathBuf {
+        if self.mail.maildir.as_os_str().is_empty() {
+            self.data_dir.join("mail")
+        } else {
+            self.mail.maildir.clone()
         }
     }
 

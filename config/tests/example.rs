@@ -12,13 +12,14 @@ use toml::{Table, Value};
 const KEY: &str = "0123456789abcdefghij";
 /// The public key of RFC 8032, 7.1, test 1.
 const PUBLIC_KEY: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
-const SECRET_FILES: [&str; 6] = [
+const SECRET_FILES: [&str; 7] = [
     "telnyx-api-key",
     "twilio-auth-token",
     "whatsapp-access-token",
     "whatsapp-app-secret",
     "whatsapp-verify-token",
     "smsc-password",
+    "smtp-password",
 ];
 
 fn example() -> PathBuf {
@@ -40,6 +41,7 @@ fn completed() -> String {
     uncommented()
         .replace("choose-your-own", KEY)
         .replace("as-the-portal-shows-it", PUBLIC_KEY)
+        .replace("username = \"\"", "username = \"didfarm\"")
         .replace(
             "public_base_url = \"\"",
             "public_base_url = \"https://sms.example.org\"",
@@ -113,7 +115,9 @@ fn what_the_example_leaves_to_the_operator_is_refused_until_it_is_there() {
         "carriers[2].whatsapp.app_secret_file",
         "carriers[2].whatsapp.verify_token_file",
         "carriers[3].smpp.password_file",
+        "mail.smtp.password_file",
         "callbacks.public_base_url",
+        "mail.smtp.username",
     ];
     assert_eq!(paths, expected);
 }

@@ -51,7 +51,7 @@ fn all_problems_of_all_layers_are_reported_at_once() {
         ..Overrides::default()
     };
     let expected = "\
-colour: is not a setting; at the top there may be data_dir, http, ops, log, limits, numbers, price, store, engine, delivery, circuit, callbacks, capture, simulator, carriers, routes, accounts (file FILE)
+colour: is not a setting; at the top there may be data_dir, http, ops, log, limits, numbers, price, store, engine, delivery, circuit, callbacks, capture, webhooks, mail, simulator, carriers, routes, accounts (file FILE)
 data_dir: must be a text of 1 to 4096 characters without control characters, not \"\" (file FILE)
 http.body_bytes_max: must be a whole number of bytes from 1024 to 1048576, not 1000 (file FILE)
 http.listen: must be an IP address with a port such as \"127.0.0.1:8080\", not \"localhost\" (file FILE)
@@ -67,6 +67,66 @@ limits.retry_after_s: must be a whole number of seconds from 1 to 3600, not \"so
 store.segment_size: is not a setting; in store there may be segment_bytes, group_bytes_max, keep_bytes, free_bytes_min, checkpoint_interval_ms, sled_cache_bytes, records_lag_entries_max (environment variable DIDFARM__STORE__SEGMENT_SIZE)
 ops.listen: must be an IP address with a port such as \"127.0.0.1:8080\", not \"9090\" (flag --ops-listen)";
     assert_eq!(refused(file.as_bytes(), &env, flags), expected);
+}
+
+#[test]
+fn endpoints_lie_in_networks_and_their_bounds_agree() {
+    let file = r#"
+        [webhooks]
+        allowed_networks = ["127.0.0.0/8", "localhost", "::1/129"]
+        connect_timeout_ms = 20000
+        endpoint_in_flight_max = 2000
+        client_threads = 0
+    "#;
+    let expected = "\
+webhooks.allowed_networks[1]: must be a network such as \"10.20.0.0/16\" or \"fd00:1::/64\", not \"localhost\" (file FILE)
+webhooks.allowed_networks[2]: must be a network such as \"10.20.0.0/16\" or \"fd00:1::/64\", not \"::1/129\" (file FILE)
+webhooks.client_threads: must be a whole number of threads from 1 to 1024, not 0 (file FILE)
+webhooks.connect_timeout_ms: must not be above webhooks.timeout_ms, 20000 is above 10000; webhooks.timeout_ms comes from default (file FILE)
+webhooks.endpoint_in_flight_max: must not be above webhooks.in_flight_max, 2000 is above 1024; webhooks.in_flight_max comes from default (file FILE)";
+    assert_eq!(refused_file(file), expected);
+    let networks = "[webhooks]\nallowed_networks = [\"127.0.0.0/8\", \"::1/128\"]";
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("didfarm.toml");
+    std::fs::write(&path, networks).unwrap();
+    let settings = Settings::load(Some(&path), std::iter::empty(), Overrides::default()).unwrap();
+    let loopback: std::net::IpAddr = "127.9.9.9".parse().unwrap();
+    let networks = settings.webhooks.networks();
+    assert_eq!(networks.len(), 2);
+    assert!(networks[0].contains(&loopback) && !networks[1].contains(&loopback));
+}
+
+#[test]
+fn mail_has_an_address_a_whole_login_and_replies_that_reach_somebody() {
+    let file = r#"
+        [http]
+        listen = "127.0.0.1:2424"
+        [mail]
+        from = "didfarm"
+        maildir = "mails"
+        smtp = { security = "ssl", port = 0, username = "me" }
+        [mail.replies]
+        listen = "127.0.0.1:2424"
+        maildir = "mails"
+    "#;
+    let expected = "\
+mail.from: must be a mail address such as \"sms@example.org\", not \"didfarm\" (file FILE)
+mail.smtp.port: must be a whole number from 1 to 65535, not 0 (file FILE)
+mail.smtp.security: must be one of \"starttls\", \"tls\", \"none\", not \"ssl\" (file FILE)
+mail.smtp.password: must be set, or password_file, because mail.smtp.username is; mail.smtp.username comes from file FILE (default)
+mail.replies.domain: must be set, because mail.replies.listen is; mail.replies.listen comes from file FILE (default)
+mail.replies.listen: must differ from http.listen, which is 127.0.0.1:2424 too (file FILE)
+mail.replies.maildir: must differ from mail.maildir, which mails are written to (file FILE)";
+    assert_eq!(refused_file(file), expected);
+    let twice = r#"
+        [mail]
+        smtp = { username = "me", password = "s3cret", password_file = "nowhere" }
+        replies = { domain = "example.org" }
+    "#;
+    let found = refused_file(twice);
+    assert!(found.contains("mail.smtp.password_file: must not stand beside"));
+    assert!(found.contains("mail.replies.listen: must be set, or maildir"));
+    assert!(!found.contains("s3cret"), "{found}");
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 pub mod callbacks;
 pub mod carriers;
+pub mod inbound;
 pub mod populate;
 pub mod replay;
 pub mod send;
+pub mod sink;
 
 /// What a command ends with when it cannot do its work.
 pub type AnyError = Box<dyn std::error::Error>;

@@ -9,7 +9,9 @@
 //! - [`populate()`]: exactly one message to each of many peers.
 //! - [`carriers`]: the other side of every protocol.
 //! - [`callbacks`]: floods of carriers' callbacks, and the full circle.
+//! - [`inbound`]: floods of inbound messages that say when they were due.
 //! - [`replay`](mod@replay): captured callbacks sent again.
+//! - [`sink`]: a receiver of webhooks.
 //! - [`get`]: one plain read, for readiness and metrics.
 
 pub mod callbacks;
@@ -19,6 +21,7 @@ pub mod connection;
 pub mod dice;
 pub mod form;
 pub mod gate;
+pub mod inbound;
 pub mod ledger;
 pub mod outcome;
 pub mod peers;
@@ -31,6 +34,7 @@ pub mod request;
 pub mod response;
 pub mod send;
 pub mod signature;
+pub mod sink;
 pub mod tally;
 pub mod target;
 pub mod workers;
@@ -46,4 +50,5 @@ pub use report::{LatencyReport, SendReport};
 pub use request::{BodyText, Sender};
 pub use send::{SendOutcome, SendPlan, send};
 pub use signature::Keys;
+pub use sink::{Sink, SinkPlan};
 pub use target::Target;

@@ -12,7 +12,7 @@ use didfarm_loadtest::tally::sentence;
 #[command(
     name = "loadtest",
     version,
-    about = "Sends messages as a customer does, and plays the carriers on the other side"
+    about = "Sends messages as a customer does, and plays the carriers and the webhook receivers on the other side"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -29,8 +29,12 @@ enum Command {
     Carriers(cli::carriers::CarriersArgs),
     /// Floods the daemon with a carrier's callbacks, and checks what came of them.
     Callbacks(Box<cli::callbacks::CallbacksArgs>),
+    /// Sends inbound messages whose texts say when they were due, for the sink.
+    Inbound(Box<cli::inbound::InboundArgs>),
     /// Sends recorded callbacks again, and checks that every message ends as an ordered run has it.
     Replay(cli::replay::ReplayArgs),
+    /// Receives webhooks as many endpoints at once, sound and unsound ones, until it is stopped.
+    Sink(cli::sink::SinkArgs),
 }
 
 fn main() -> ExitCode {
@@ -39,7 +43,9 @@ fn main() -> ExitCode {
         Command::Populate(args) => cli::populate::run(&args),
         Command::Carriers(args) => cli::carriers::run(&args),
         Command::Callbacks(args) => cli::callbacks::run(&args),
+        Command::Inbound(args) => cli::inbound::run(&args),
         Command::Replay(args) => cli::replay::run(&args),
+        Command::Sink(args) => cli::sink::run(&args),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-# didfarm from outside: the daemon with its customers' and operators' API, and loadtest's carriers.
+# didfarm from outside: the daemon with its customers' and operators' API, and loadtest's carriers and webhook sink.
 import os
 import tempfile
 import urllib.parse
@@ -156,6 +156,11 @@ class Daemon:
     def message_with(self, message_id, status):
         return self.message_when(message_id, lambda message: message["status"] == status)
 
+    def inbound(self, peer, body, **more):
+        """Lets a peer write by way of the simulator."""
+        message = {"from": peer, "to": NUMBER, "body": body, **more}
+        http_request("POST", f"{self.url}/carriers/simulator/inbound", message).expect(200)
+
     def inbound_from(self, peer):
         """The inbound messages of a peer, oldest first."""
         number = urllib.parse.quote(NUMBER)
@@ -203,3 +208,21 @@ class Carriers:
         """Lets a peer write."""
         message = {"protocol": protocol, "from": peer, "to": to, "body": body, "parts": parts, **more}
         return http_request("POST", f"{self.http}/control/inbound", message).expect(202)
+
+
+class Sink:
+    """`loadtest sink` on a free port."""
+
+    def __init__(self, *options, name="sink"):
+        self.child = Child(name, [os.environ["LOADTEST"], "sink", *options])
+        self.url = self.child.first_line()["http"]
+
+    def report(self):
+        return http_request("GET", f"{self.url}/_sink/report").expect(200)
+
+    def counts(self, path):
+        """The figures of one path; none before its first request."""
+        return self.report()["paths"].get(path, {})
+
+    def reset(self):
+        http_request("POST", f"{self.url}/_sink/reset").expect(200)

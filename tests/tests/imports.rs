@@ -6,13 +6,18 @@ use std::path::PathBuf;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The crates of the product, without their prefix, and which others of them each may use.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("core", &[]),
     ("config", &["core"]),
     ("store", &["core"]),
     ("carriers", &["core"]),
-    ("runtime", &["core", "config", "store", "carriers"]),
-    ("admin", &["core", "config", "carriers", "runtime"]),
+    ("webhooks", &["core"]),
+    ("mail", &["core"]),
+    (
+        "runtime",
+        &["core", "config", "store", "carriers", "webhooks", "mail"],
+    ),
+    ("admin", &["core", "config", "carriers", "mail", "runtime"]),
     (
         "didfarm",
         &["core", "config", "store", "carriers", "runtime", "admin"],
@@ -24,7 +29,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 const MAY_USE_ALL: [&str; 2] = ["benches", "tests"];
 
 /// What only some crates may name, also in their tests.
-const ALONE: [(&str, &[&str]); 12] = [
+const ALONE: [(&str, &[&str]); 14] = [
     ("sled", &["store"]),
     ("rmp-serde", &["store"]),
     ("actix", &["runtime"]),
@@ -32,19 +37,29 @@ const ALONE: [(&str, &[&str]); 12] = [
     ("rlibphonenumber", &["core"]),
     // The daemon has its System, the benches their echo server.
     ("actix-web", &["admin", "didfarm", "benches"]),
-    // Whoever speaks to carriers over TLS.
-    ("rustls", &["carriers"]),
-    ("tokio-rustls", &["carriers"]),
-    ("hyper-rustls", &["carriers"]),
-    // Signatures are checked by the one and made by the other.
-    ("ed25519-dalek", &["carriers", "loadtest"]),
+    // Whoever speaks over TLS: to carriers, to endpoints, to mail servers.
+    ("rustls", &["carriers", "webhooks", "mail"]),
+    ("tokio-rustls", &["carriers", "webhooks", "mail"]),
+    ("hyper-rustls", &["carriers", "webhooks"]),
+    // Carriers' signatures are checked by the one and made by the other; ours are made.
+    ("ed25519-dalek", &["carriers", "loadtest", "webhooks"]),
+    ("lettre", &["mail"]),
+    // The journeys read what was mailed.
+    ("mail-parser", &["mail", "tests"]),
     // The other side of SMPP: the stand-in, and tests of our own.
     ("rusmpp", &["carriers", "loadtest"]),
     ("smpp34", &["carriers", "loadtest"]),
 ];
 
 /// What only tests may name: the product has code of its own for it.
-const FOR_TESTS: [(&str, &str); 2] = [("carriers", "rusmpp"), ("carriers", "smpp34")];
+const FOR_TESTS: [(&str, &str); 6] = [
+    ("carriers", "rusmpp"),
+    ("carriers", "smpp34"),
+    ("webhooks", "standardwebhooks"),
+    ("webhooks", "tokio-rustls"),
+    ("mail", "rustls"),
+    ("mail", "tokio-rustls"),
+];
 
 /// Licences that ask nothing of who ships a binary but a notice.
 const ALLOWED_LICENCES: [&str; 13] = [

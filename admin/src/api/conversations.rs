@@ -4,10 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use didfarm_core::channel::Channel;
 use didfarm_core::ids::{AccountId, ConversationId, NumberId};
-use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::ConversationFilter;
 
-use super::{asked, carrier};
+use super::{asked, carrier, now};
 use crate::cursor::{self, List};
 use crate::exchange::Exchange;
 use crate::present::{self, Listed, Named, v1};
@@ -85,7 +84,7 @@ pub(super) async fn list(exchange: &mut Exchange) -> Result<HttpResponse, Proble
         .conversations(account, filter, after, limit)
         .await;
     let page = read.map_err(|error| asked(exchange).read(error))?;
-    let now = Timestamp(jiff::Timestamp::now().as_microsecond());
+    let now = now();
     let rows = page
         .rows
         .iter()

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{asked, check_operator};
 use crate::exchange::{Exchange, uncached};
-use crate::fields::Text;
+use crate::fields::{Text, read_email};
 use crate::json;
 use crate::present::{self, Data, operators};
 use crate::problem::{Code, Problem};
@@ -22,6 +22,8 @@ struct CreateBody<'a> {
     name: Option<Text<'a>>,
     rate_per_second: Option<u32>,
     burst: Option<u32>,
+    #[serde(borrow)]
+    email: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -62,17 +64,19 @@ pub(super) async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Prob
         name,
         rate_per_second,
         burst,
+        email,
     } = json::parse(&body)?;
     let name = name
         .as_deref()
         .ok_or_else(|| Problem::missing("name"))?
         .to_owned();
-    let rate_limit = limit(rate_per_second, burst)?;
-    let made = exchange
-        .front()
-        .engine
-        .create_account(NewAccount { name, rate_limit })
-        .await;
+    let email = email.map(|text| read_email("email", &text));
+    let new = NewAccount {
+        name,
+        rate_limit: limit(rate_per_second, burst)?,
+        email: email.transpose()?.map(String::from),
+    };
+    let made = exchange.front().engine.create_account(new).await;
     let account = made.map_err(|error| asked(exchange, "number").operate(error))?;
     Ok(present::json(
         StatusCode::CREATED,

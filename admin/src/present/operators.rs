@@ -23,8 +23,10 @@ pub(crate) struct Account<'a> {
     name: &'a str,
     rate_per_second: u32,
     burst: u32,
+    email: Option<&'a str>,
     balance: Box<RawValue>,
     currency: &'static str,
+    low_balance: Box<RawValue>,
     key_ids: &'a [String],
 }
 
@@ -35,8 +37,10 @@ impl<'a> Account<'a> {
             name: &view.name,
             rate_per_second: view.rate_limit.per_second,
             burst: view.rate_limit.burst,
+            email: view.email.as_deref(),
             balance: euros(view.balance),
             currency: CURRENCY,
+            low_balance: euros(view.low_balance),
             key_ids: &view.key_ids,
         }
     }

@@ -2,6 +2,7 @@
 
 use didfarm_core::channel::Channel;
 use didfarm_core::e164::E164;
+use didfarm_core::ids::MailId;
 use didfarm_core::message::{Message, StatusChange};
 use didfarm_core::peer::Peer;
 use didfarm_core::reason::Reason;
@@ -302,6 +303,13 @@ impl Received {
             duplicate,
         }
     }
+}
+
+/// A mail that will be sent.
+#[derive(Serialize)]
+pub(crate) struct Forwarded {
+    pub(crate) success: bool,
+    pub(crate) id: Shown<MailId>,
 }
 
 #[cfg(test)]

@@ -74,6 +74,12 @@ codes! {
     NumberTaken = "number_taken", 409, "The number is already hosted";
     /// The account has as many keys as it may have.
     TooManyKeys = "too_many_keys", 409, "The account has too many keys";
+    /// The account has as many endpoints as it may have.
+    TooManyEndpoints = "too_many_endpoints", 409, "The account has too many webhook endpoints";
+    /// A recovery of the endpoint goes on already.
+    RecoveryRunning = "recovery_running", 409, "A recovery is under way";
+    /// No recovery of the endpoint goes on.
+    RecoveryNotRunning = "recovery_not_running", 409, "No recovery is under way";
     /// Only a message in doubt can be settled by hand.
     NotInDoubt = "not_in_doubt", 409, "The message is not in doubt";
     /// The body or the text in it is too large.
@@ -102,6 +108,16 @@ codes! {
     LimitInvalid = "limit_invalid", 422, "The rate limit is not valid";
     /// An API key that is too short, too long, or in use.
     KeyInvalid = "key_invalid", 422, "The API key is not usable";
+    /// A setting of an endpoint that does not fit.
+    EndpointUnfit = "endpoint_unfit", 422, "The webhook endpoint cannot be like this";
+    /// A URL that nothing may be sent to.
+    UrlUnfit = "url_unfit", 422, "Nothing can be sent to this URL";
+    /// A range or a pace of a recovery that makes no sense.
+    RecoveryUnfit = "recovery_unfit", 422, "The recovery cannot be like this";
+    /// Auto-reply rules that do not fit.
+    AutoReplyInvalid = "auto_reply_invalid", 422, "The auto-reply rules are not valid";
+    /// No mail address.
+    EmailInvalid = "email_invalid", 422, "The email address is not valid";
     /// The account's rate limit is used up.
     RateLimited = "rate_limited", 429, "The rate limit is used up";
     /// The engine has a fault.

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use didfarm_core::account::RateLimit;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
+use didfarm_runtime::mails::MailError;
 use didfarm_runtime::operate::OperateError;
 use didfarm_runtime::read::ReadError;
 use didfarm_runtime::receive::ReceiveError;
 use didfarm_runtime::send::{SendError, Unavailable};
+use didfarm_runtime::webhooks::WebhookError;
 
 use super::{Code, Problem};
 use crate::limit;
@@ -26,15 +29,7 @@ impl Asked {
     pub(crate) fn send(self, error: SendError) -> Problem {
         match error {
             SendError::Refused(refusal) => self.refused(refusal),
-            SendError::RateLimited { limit, wait } => {
-                let detail = format!(
-                    "the account's limit of {} messages per second is used up",
-                    limit.per_second
-                );
-                Problem::new(Code::RateLimited, detail)
-                    .with_header(RETRY_AFTER, retry_after(wait))
-                    .with_header(limit::RATE_LIMIT, limit::left(limit, 0))
-            }
+            SendError::RateLimited { limit, wait } => rate_limited(limit, wait),
             SendError::Unavailable(unavailable) => self.unavailable(unavailable),
         }
     }
@@ -49,11 +44,7 @@ impl Asked {
     pub(crate) fn read(self, error: ReadError) -> Problem {
         match error {
             ReadError::Unavailable(unavailable) => self.unavailable(unavailable),
-            ReadError::Damaged { sentence } => Problem::new(
-                Code::Internal,
-                "the records cannot be read; the operators are told",
-            )
-            .with_context(sentence),
+            ReadError::Damaged { sentence } => Problem::internal(sentence),
         }
     }
 
@@ -65,6 +56,37 @@ impl Asked {
             OperateError::KeyUnfit { .. } => Problem::of_field(Code::KeyInvalid, "key", detail),
             OperateError::NotInDoubt { .. } => Problem::new(Code::NotInDoubt, detail),
             OperateError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    /// Whatever belongs to another account is not there. `url_field` is the one that named a URL.
+    pub(crate) fn webhook(self, error: WebhookError, url_field: &str) -> Problem {
+        let detail = error.to_string();
+        match error {
+            WebhookError::Refused(refusal) => self.refused(refusal),
+            WebhookError::Unknown { .. } => Problem::not_found(),
+            WebhookError::UrlUnfit { .. } => Problem::of_field(Code::UrlUnfit, url_field, detail),
+            WebhookError::RecoveryRunning => Problem::new(Code::RecoveryRunning, detail),
+            WebhookError::RecoveryNotRunning => Problem::new(Code::RecoveryNotRunning, detail),
+            WebhookError::RecoveryUnfit { field, why } => {
+                Problem::of_field(Code::RecoveryUnfit, field, why)
+            }
+            WebhookError::Damaged { sentence } => Problem::internal(sentence),
+            WebhookError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    /// The field of a text that is forwarded is `message.body`, that of the address `email`.
+    pub(crate) fn mail(self, error: MailError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            MailError::Refused(refusal) => self.refused(refusal),
+            MailError::AddressUnfit(_) => Problem::of_field(Code::EmailInvalid, "email", detail),
+            MailError::TextTooLong { .. } => {
+                Problem::of_field(Code::BodyTooLong, "message.body", detail)
+            }
+            MailError::RateLimited { limit, wait } => rate_limited(limit, wait),
+            MailError::Unavailable(unavailable) => self.unavailable(unavailable),
         }
     }
 
@@ -91,6 +113,11 @@ impl Asked {
             Refusal::AmountOutOfRange { .. } => at(Code::AmountInvalid, "amount"),
             Refusal::TooManyKeys { .. } => Problem::new(Code::TooManyKeys, detail),
             Refusal::NameOutOfRange { .. } => at(Code::NameInvalid, "name"),
+            Refusal::EndpointUnfit { field, why } => {
+                Problem::of_field(Code::EndpointUnfit, field, why)
+            }
+            Refusal::TooManyEndpoints { .. } => Problem::new(Code::TooManyEndpoints, detail),
+            Refusal::AddressUnfit => at(Code::EmailInvalid, "email"),
             Refusal::LimitOutOfRange => at(Code::LimitInvalid, "rate_per_second"),
         }
     }
@@ -107,6 +134,16 @@ impl Asked {
         Problem::new(code, unavailable.to_string())
             .with_header(RETRY_AFTER, retry_after(self.retry_after))
     }
+}
+
+fn rate_limited(limit: RateLimit, wait: Duration) -> Problem {
+    let detail = format!(
+        "the account's limit of {} messages per second is used up",
+        limit.per_second
+    );
+    Problem::new(Code::RateLimited, detail)
+        .with_header(RETRY_AFTER, retry_after(wait))
+        .with_header(limit::RATE_LIMIT, limit::left(limit, 0))
 }
 
 /// Whole seconds, rounded up, so that whoever waits so long has waited long enough; at least one.

@@ -7,9 +7,11 @@ use didfarm_core::channel::Channel;
 use didfarm_core::money::Micros;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
+use didfarm_runtime::mails::MailError;
 use didfarm_runtime::operate::OperateError;
 use didfarm_runtime::read::ReadError;
 use didfarm_runtime::send::{SendError, Unavailable};
+use didfarm_runtime::webhooks::WebhookError;
 use serde_json::{Value, json};
 
 use super::*;
@@ -177,6 +179,69 @@ fn every_refusal_names_the_field_at_fault() {
             "{document}"
         );
     }
+}
+
+#[test]
+fn errors_about_endpoints_and_mails_name_the_field_and_hide_what_is_not_the_callers() {
+    let unfit = Refusal::EndpointUnfit {
+        field: "rate_per_second",
+        why: "it is 1 to 10,000",
+    };
+    let url = WebhookError::UrlUnfit {
+        why: "port 22 is not allowed".to_owned(),
+    };
+    let recovery = WebhookError::RecoveryUnfit {
+        field: "until",
+        why: "it is later than since",
+    };
+    for (error, status, code, field) in [
+        (url, 422, "url_unfit", json!("url")),
+        (
+            unfit.into(),
+            422,
+            "endpoint_unfit",
+            json!("rate_per_second"),
+        ),
+        (recovery, 422, "recovery_unfit", json!("until")),
+        (
+            WebhookError::Unknown { what: "event" },
+            404,
+            "not_found",
+            Value::Null,
+        ),
+        (
+            WebhookError::RecoveryRunning,
+            409,
+            "recovery_running",
+            Value::Null,
+        ),
+        (
+            WebhookError::RecoveryNotRunning,
+            409,
+            "recovery_not_running",
+            Value::Null,
+        ),
+        (
+            Refusal::TooManyEndpoints { max: 200 }.into(),
+            409,
+            "too_many_endpoints",
+            Value::Null,
+        ),
+    ] {
+        let document = document_of(ASKED.webhook(error, "url"));
+        assert_eq!(
+            (&document["status"], &document["code"]),
+            (&json!(status), &json!(code))
+        );
+        assert_eq!(document["errors"][0]["field"], field, "{document}");
+    }
+    let gone = document_of(ASKED.webhook(WebhookError::Unknown { what: "event" }, "url"));
+    assert_eq!(gone, document_of(Problem::not_found()));
+    let long = document_of(ASKED.mail(MailError::TextTooLong { bytes: 9_000 }));
+    assert_eq!(
+        (&long["code"], &long["errors"][0]["field"]),
+        (&json!("body_too_long"), &json!("message.body"))
+    );
 }
 
 #[test]

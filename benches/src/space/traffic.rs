@@ -103,6 +103,8 @@ impl Traffic {
                 state: NumberState::Active,
                 sms: true,
                 whatsapp: false,
+                forward_to: None,
+                auto_reply: None,
             };
             self.numbers.push(state.clone());
             let added = Number::decide_add(state)?;
@@ -177,6 +179,7 @@ impl Traffic {
             charge,
             content: None,
             valid_until: at.plus_ms(VALIDITY_MS),
+            auto_reply: None,
         };
         let key = (number.id, peer.clone());
         let state = self.conversations.get(&key);

@@ -7,26 +7,34 @@ use std::path::Path;
 use super::Agreement;
 use crate::allowed::Allowed;
 use crate::secret::Secret;
-use crate::sections::CarrierSettings;
+use crate::sections::carriers::SecretSlot;
+use crate::settings::Settings;
 
 /// The most bytes of a secret's file; a larger one is some other file.
 const SECRET_FILE_BYTES_MAX: u64 = 16 * 1024;
 
 impl Agreement<'_> {
     /// Puts every secret in its place; none is left empty without a problem.
-    pub(super) fn secrets(&mut self, carriers: &mut [CarrierSettings]) {
-        for (index, carrier) in carriers.iter_mut().enumerate() {
+    pub(super) fn secrets(&mut self, settings: &mut Settings) {
+        for (index, carrier) in settings.carriers.iter_mut().enumerate() {
             for slot in carrier.secrets() {
-                if slot.file.as_os_str().is_empty() {
-                    continue; // It stands in the settings, or was refused there.
-                }
-                match read(slot.file, slot.allowed) {
-                    Ok(text) => *slot.secret = Secret::from_file(text),
-                    Err(sentence) => {
-                        let path = format!("carriers[{index}].{}", slot.file_key);
-                        self.report(&path, &path, sentence);
-                    }
-                }
+                self.secret(&format!("carriers[{index}]"), slot);
+            }
+        }
+        for slot in settings.mail.secrets() {
+            self.secret("mail", slot);
+        }
+    }
+
+    fn secret(&mut self, section: &str, slot: SecretSlot<'_>) {
+        if slot.file.as_os_str().is_empty() || !slot.secret.stands_elsewhere() {
+            return; // It stands in the settings, or was refused there.
+        }
+        match read(slot.file, slot.allowed) {
+            Ok(text) => *slot.secret = Secret::from_file(text),
+            Err(sentence) => {
+                let path = format!("{section}.{}", slot.file_key);
+                self.report(&path, &path, sentence);
             }
         }
     }

@@ -41,9 +41,14 @@ impl Allowed {
                 "a text of {chars_min} to {chars_max} ASCII letters, digits, \"_\" and \"-\""
             ),
             Self::Address => "an IP address with a port such as \"127.0.0.1:8080\"".to_owned(),
+            Self::AddressOrNothing => {
+                "an IP address with a port such as \"127.0.0.1:2424\", or \"\"".to_owned()
+            }
             Self::HostPort => "a host with a port such as \"smsc.example.org:2775\"".to_owned(),
             Self::HostOrNothing => "a host such as \"smsc.example.org\", or \"\"".to_owned(),
             Self::BaseUrl { or_nothing } => base_url(*or_nothing),
+            Self::Network => "a network such as \"10.20.0.0/16\" or \"fd00:1::/64\"".to_owned(),
+            Self::MailAddress => "a mail address such as \"sms@example.org\"".to_owned(),
             Self::OneOf(words) => format!("one of \"{}\"", words.join("\", \"")),
             Self::Filter => {
                 "a log filter such as \"info\" or \"info,didfarm_store=debug\"".to_owned()

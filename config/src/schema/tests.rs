@@ -5,8 +5,9 @@ use toml::{Table, Value};
 use super::*;
 use crate::secret::Secret;
 use crate::sections::{
-    AccountSettings, CarrierSettings, HostedNumber, RouteSettings, SmppSettings, TargetSettings,
-    TelnyxSettings, TwilioSettings, WhatsAppNumber, WhatsAppSettings,
+    AccountSettings, CarrierSettings, HostedNumber, MailSettings, RouteSettings, SmppSettings,
+    SmtpSettings, TargetSettings, TelnyxSettings, TwilioSettings, WebhookSettings, WhatsAppNumber,
+    WhatsAppSettings,
 };
 use crate::settings::Settings;
 
@@ -32,6 +33,18 @@ fn complete() -> Table {
         carriers: vec![carrier()],
         routes: vec![route],
         accounts: vec![account],
+        webhooks: WebhookSettings {
+            allowed_networks: vec!["127.0.0.0/8".to_owned()],
+            ..WebhookSettings::default()
+        },
+        mail: MailSettings {
+            smtp: SmtpSettings {
+                password: secret(),
+                password_file: "secret".into(),
+                ..SmtpSettings::default()
+            },
+            ..MailSettings::default()
+        },
         ..Settings::default()
     };
     Table::try_from(settings).unwrap()

@@ -138,7 +138,7 @@ impl CarrierSettings {
 
 /// A secret and the file that may hold it instead of the settings.
 pub(crate) struct SecretSlot<'a> {
-    /// The setting of the file, below the carrier's path.
+    /// The setting of the file, below its section's path.
     pub(crate) file_key: &'static str,
     /// The file; empty for none.
     pub(crate) file: &'a Path,

@@ -10,6 +10,9 @@ pub struct PriceSettings {
     pub segment_micros: u64,
     /// What the demo account's wallet starts with, in millionths of a euro.
     pub demo_wallet_micros: u64,
+    /// Below which a wallet counts as low whose account has no threshold of its own, in millionths
+    /// of a euro.
+    pub low_balance_micros: u64,
 }
 
 impl Default for PriceSettings {
@@ -17,6 +20,7 @@ impl Default for PriceSettings {
         Self {
             segment_micros: 8_000,
             demo_wallet_micros: 100_000_000,
+            low_balance_micros: 5_000_000,
         }
     }
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, MessageId};
+use crate::mail::ADDRESS_BYTES_MAX;
 use crate::money::Micros;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
@@ -54,6 +55,10 @@ pub struct Account {
     pub rate_limit: Option<RateLimit>,
     /// Its keys.
     pub keys: Vec<ApiKey>,
+    /// Where its notices are mailed to.
+    pub email: Option<Box<str>>,
+    /// Below which the wallet counts as low; `None` follows the settings' default.
+    pub low_balance: Option<Micros>,
     /// The sum of its ledger, never below zero.
     pub balance: Micros,
     /// When it was made.
@@ -69,6 +74,10 @@ pub enum AccountCommand {
     TopUp(Micros),
     /// Sets the account's own limit.
     SetRateLimit(RateLimit),
+    /// Sets where its notices are mailed to; `None` for nowhere.
+    SetEmail(Option<Box<str>>),
+    /// Sets below which the wallet counts as low; `None` follows the settings' default.
+    SetLowBalance(Option<Micros>),
 }
 
 /// What happened to an account.
@@ -91,6 +100,12 @@ pub enum AccountEvent {
     /// The limit was set.
     #[serde(rename = "l")]
     RateLimitSet(RateLimit),
+    /// Where notices are mailed to was set.
+    #[serde(rename = "m")]
+    EmailSet(Option<Box<str>>),
+    /// Below which the wallet counts as low was set.
+    #[serde(rename = "b")]
+    LowBalanceSet(Option<Micros>),
     /// An accepted message was charged.
     #[serde(rename = "d")]
     Charged {
@@ -117,7 +132,9 @@ impl AccountEvent {
             AccountEvent::Charged { amount, .. } => Micros::ZERO.checked_sub(*amount),
             AccountEvent::Created { .. }
             | AccountEvent::KeyAdded(_)
-            | AccountEvent::RateLimitSet(_) => None,
+            | AccountEvent::RateLimitSet(_)
+            | AccountEvent::EmailSet(_)
+            | AccountEvent::LowBalanceSet(_) => None,
         }
     }
 }
@@ -158,6 +175,8 @@ impl Account {
             name: name.into(),
             rate_limit,
             keys: Vec::new(),
+            email: None,
+            low_balance: None,
             balance: Micros::ZERO,
             created_at: at,
         }
@@ -187,6 +206,19 @@ impl Account {
                 check_limit(limit)?;
                 Ok(AccountEvent::RateLimitSet(limit))
             }
+            AccountCommand::SetEmail(email) => {
+                let fits = email
+                    .as_ref()
+                    .is_none_or(|email| email.len() <= ADDRESS_BYTES_MAX);
+                fits.then_some(AccountEvent::EmailSet(email))
+                    .ok_or(Refusal::AddressUnfit)
+            }
+            AccountCommand::SetLowBalance(threshold) => {
+                let fits = threshold
+                    .is_none_or(|threshold| (Micros::ZERO..=BALANCE_MAX).contains(&threshold));
+                fits.then_some(AccountEvent::LowBalanceSet(threshold))
+                    .ok_or(Refusal::AmountOutOfRange { max: BALANCE_MAX })
+            }
         }
     }
 
@@ -210,6 +242,8 @@ impl Account {
             }
             AccountEvent::KeyAdded(key) => self.keys.push(key.clone()),
             AccountEvent::RateLimitSet(limit) => self.rate_limit = Some(*limit),
+            AccountEvent::EmailSet(email) => self.email = email.clone(),
+            AccountEvent::LowBalanceSet(threshold) => self.low_balance = *threshold,
             AccountEvent::ToppedUp(_)
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}

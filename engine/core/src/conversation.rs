@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auto_reply::{AutoReplied, RuleId};
 use crate::channel::Channel;
 use crate::content::{Content, ContentKind};
 use crate::event::Event;
@@ -20,6 +21,7 @@ use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::segments::Segmentation;
 use crate::time::Timestamp;
+use crate::webhook::ConversationChange;
 
 /// How long WhatsApp's window stays open after the peer's message, in milliseconds.
 pub const WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
@@ -76,9 +78,11 @@ pub struct Conversation {
     pub inbound_indexed: bool,
     /// What the peer is also known as, oldest first.
     pub aliases: Vec<Peer>,
+    /// What the peer was answered by itself; `None` until it first was.
+    pub auto_replied: Option<Box<AutoReplied>>,
 }
 
-/// What a customer asks to send.
+/// What a customer asks to send, or the number's own rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendMessage {
     /// What is to carry it.
@@ -93,6 +97,8 @@ pub struct SendMessage {
     pub content: Option<Box<Content>>,
     /// When its validity period ends.
     pub valid_until: Timestamp,
+    /// The rule by which the number answers by itself; `None` for what a customer sends.
+    pub auto_reply: Option<RuleId>,
 }
 
 /// What a carrier brings from a peer.
@@ -225,6 +231,7 @@ pub fn decide_send(
         charge: command.charge,
         content: command.content,
         valid_until: command.valid_until,
+        auto_reply: command.auto_reply,
     }));
     Ok((message, events))
 }
@@ -321,6 +328,7 @@ impl Conversation {
             inbound_known: Vec::new(),
             inbound_indexed: false,
             aliases: Vec::new(),
+            auto_replied: None,
         }
     }
 
@@ -365,6 +373,22 @@ impl Conversation {
             .find(|name| **name != self.peer && !self.aliases.contains(name))
     }
 
+    /// What endpoints are told of when this event is applied: another channel, another name of the peer.
+    pub fn changes(&self, event: &Event) -> impl Iterator<Item = ConversationChange> {
+        let channel = match event {
+            Event::Accepted(fact) => Some(fact.channel),
+            Event::Received(fact) => Some(fact.channel),
+            _ => None,
+        };
+        let is_further = |channel: &Channel| self.channels & bit(*channel) == 0;
+        let added = channel.filter(|channel| self.channels != 0 && is_further(channel));
+        let alias = self.learns_alias(event).cloned();
+        added
+            .map(ConversationChange::ChannelAdded)
+            .into_iter()
+            .chain(alias.map(ConversationChange::AliasLearned))
+    }
+
     fn inbound_message(&self, carrier: CarrierId, id: &CarrierMessageId) -> Option<MessageId> {
         let known = |(by, known, _): &&(CarrierId, CarrierMessageId, MessageId)| {
             *by == carrier && known == id
@@ -389,9 +413,18 @@ impl Conversation {
                 self.extent = *extent;
                 self.ordinal = 0;
             }
-            Event::Accepted(fact) => self.grow(fact.message, fact.channel, at),
+            Event::Accepted(fact) => {
+                self.grow(fact.message, fact.channel, at);
+                if let Some(rule) = fact.auto_reply {
+                    let replied = self.auto_replied.get_or_insert_default();
+                    replied.evolve(rule, at);
+                }
+            }
             Event::Received(fact) => {
                 self.grow(fact.message, fact.channel, at);
+                if let Some(replied) = &mut self.auto_replied {
+                    replied.saw_inbound(at);
+                }
                 self.unread = self.unread.saturating_add(1);
                 if fact.channel == Channel::WhatsApp {
                     self.whatsapp_inbound_at = self.whatsapp_inbound_at.max(Some(at));
@@ -413,7 +446,15 @@ impl Conversation {
             | Event::ReceiptsUnparked(..)
             | Event::ReceiptsAgedOut(..)
             | Event::PartHeld(_)
-            | Event::PartsJoined(_) => {}
+            | Event::PartsJoined(_)
+            | Event::Offered(_)
+            | Event::Endpoint(..)
+            | Event::Attempted(_)
+            | Event::Redelivered(_)
+            | Event::PendingDropped(..)
+            | Event::EventsForgotten(..)
+            | Event::MailQueued(_)
+            | Event::MailTried(_) => {}
         }
     }
 
@@ -422,8 +463,13 @@ impl Conversation {
         self.messages += 1;
         self.last_activity = self.last_activity.max(at);
         self.last_channel = channel;
-        self.channels |= 1 << (channel as u8);
+        self.channels |= bit(channel);
     }
+}
+
+/// The channel's bit in [`Conversation::channels`].
+fn bit(channel: Channel) -> u8 {
+    1 << (channel as u8)
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub mod status;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::ids::{AccountId, CarrierMessageId, MessageId, NumberId};
+use crate::channel::Channel;
+use crate::ids::{AccountId, CarrierMessageId, ConversationId, MessageId, NumberId};
 use crate::message::Accepted;
 use crate::money::Micros;
 use crate::reason::Reason;
@@ -223,6 +224,10 @@ pub struct InFlight {
     pub account: AccountId,
     /// Our number's id.
     pub number: NumberId,
+    /// The conversation that it is in.
+    pub conversation: ConversationId,
+    /// What carries it.
+    pub channel: Channel,
     /// What is given back if no carrier takes it.
     pub charge: Micros,
     /// When it was accepted.
@@ -242,6 +247,8 @@ impl InFlight {
             message: fact.message,
             account: fact.account,
             number: fact.number,
+            conversation: fact.conversation,
+            channel: fact.channel,
             charge: fact.charge,
             accepted_at: at,
             phase_at: at,

@@ -1,5 +1,6 @@
 //! Telephone numbers by ITU-T E.164: `+` and digits, kept as an integer.
 
+mod operator;
 mod plan;
 
 use std::{fmt, num::NonZeroU64};
@@ -119,11 +120,20 @@ impl E164 {
     pub fn number_type(self) -> NumberType {
         plan::number_type(self)
     }
+
+    /// Returns the name of the operator that the mobile range was given to, such as `KPN`.
+    ///
+    /// Numbers are ported, so it need not be the one that serves it today. Nothing for ranges that
+    /// no operator is known of. Takes well below a microsecond.
+    pub fn operator(self) -> Option<&'static str> {
+        operator::operator(self)
+    }
 }
 
 /// Loads the numbering plans, so that the first number parsed need not wait 10 to 20 ms for them.
 pub fn warm_up() {
     plan::warm_up();
+    operator::warm_up();
 }
 
 /// Checks `+` and 7 to 15 digits, the first not 0, without allocating.

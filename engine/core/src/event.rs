@@ -7,13 +7,18 @@ use crate::conversation::Opened;
 use crate::delivery::DeliveryEvent;
 use crate::delivery::receipt::Claim;
 use crate::ids::{
-    AccountId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
+    AccountId, CarrierId, CarrierMessageId, ConversationId, EndpointId, EventId, Extent, MessageId,
+    NumberId,
 };
+use crate::mail::{Mail, MailTry};
 use crate::message::{Accepted, Received};
 use crate::number::NumberEvent;
 use crate::parts::{Part, PartsKey};
 use crate::reason::Reason;
 use crate::time::Timestamp;
+use crate::webhook::WebhookEvent;
+use crate::webhook::attempt::{Attempt, Redelivery};
+use crate::webhook::endpoint::EndpointEvent;
 
 /// One decision: everything in it happened at the same time and is durable together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +68,30 @@ pub enum Event {
     /// The parts of a message were put together, or shown with gaps.
     #[serde(rename = "j")]
     PartsJoined(PartsKey),
+    /// Something happened that endpoints are told of.
+    #[serde(rename = "w")]
+    Offered(Box<WebhookEvent>),
+    /// Something happened to an endpoint.
+    #[serde(rename = "e")]
+    Endpoint(EndpointId, EndpointEvent),
+    /// An attempt to tell an endpoint of an event ended.
+    #[serde(rename = "t")]
+    Attempted(Box<Attempt>),
+    /// An event is to be sent to an endpoint because a customer asked for it.
+    #[serde(rename = "v")]
+    Redelivered(Redelivery),
+    /// Events no longer wait for an endpoint that was disabled or deleted: (due, event).
+    #[serde(rename = "y")]
+    PendingDropped(EndpointId, Vec<(Timestamp, EventId)>),
+    /// Events and their attempts have been kept for as long as the settings say.
+    #[serde(rename = "f")]
+    EventsForgotten(AccountId, Vec<EventId>),
+    /// A mail is to be sent.
+    #[serde(rename = "l")]
+    MailQueued(Box<Mail>),
+    /// A try to send a mail ended.
+    #[serde(rename = "k")]
+    MailTried(MailTry),
 }
 
 /// A receipt whose message is not yet known.

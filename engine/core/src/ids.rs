@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// The largest integer that an id may have.
 pub const ID_MAX: u64 = (1 << 53) - 1;
 
@@ -124,6 +126,40 @@ id!(
     /// What was sent or received: an [`Extent`] and an ordinal inside it.
     MessageId, u64, "msg_"
 );
+
+id!(
+    /// A webhook endpoint.
+    EndpointId, u32, "ep_"
+);
+id!(
+    /// An immutable fact that endpoints are told of: milliseconds since [`EventId::EPOCH_MS`] and a
+    /// count within the millisecond, so that ids sort by time and a range of time is a range of ids.
+    EventId, u64, "evt_"
+);
+id!(
+    /// A mail that is to be sent.
+    MailId, u64, "mail_"
+);
+
+impl EventId {
+    /// The millisecond that ids count from: 2025-01-01T00:00:00Z.
+    pub const EPOCH_MS: i64 = 1_735_689_600_000;
+    /// Bits of the count within a millisecond: 4,096 events in each, some four million a second.
+    const COUNT_BITS: u32 = 12;
+
+    /// The smallest id of an event that happened at this time or later; never 0, which is no id.
+    pub fn first_at(at: Timestamp) -> EventId {
+        let ms = u64::try_from(at.0 / 1_000 - EventId::EPOCH_MS).unwrap_or(0);
+        let ms = ms.min(ID_MAX >> EventId::COUNT_BITS);
+        EventId((ms << EventId::COUNT_BITS).max(1))
+    }
+
+    /// The id of an event that happens now, behind every id before. When more happens in a millisecond
+    /// than it has ids for, or the clock goes back, ids run ahead of the time.
+    pub fn next(last: EventId, now: Timestamp) -> EventId {
+        EventId(last.0.saturating_add(1).max(EventId::first_at(now).0))
+    }
+}
 
 /// A run of up to [`Extent::ORDINALS`] message ids that belong to one conversation.
 ///

@@ -4,13 +4,16 @@
 //! arguments, so that every rule can be enumerated in a test and replayed from the journal.
 
 pub mod account;
+pub mod auto_reply;
 pub mod channel;
 pub mod content;
 pub mod conversation;
 pub mod delivery;
 pub mod e164;
 pub mod event;
+pub mod hours;
 pub mod ids;
+pub mod mail;
 pub mod message;
 pub mod money;
 pub mod number;
@@ -21,3 +24,4 @@ pub mod refusal;
 pub mod route;
 pub mod segments;
 pub mod time;
+pub mod webhook;

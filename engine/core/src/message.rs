@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auto_reply::RuleId;
 use crate::channel::{Channel, Direction};
 use crate::content::Content;
 use crate::delivery::Delivery;
@@ -46,6 +47,8 @@ pub struct Accepted {
     pub content: Option<Box<Content>>,
     /// When its validity period ends: it is not submitted after that.
     pub valid_until: Timestamp,
+    /// The rule by which the number answered by itself; `None` for what a customer sent.
+    pub auto_reply: Option<RuleId>,
 }
 
 /// An inbound message came in.
@@ -281,6 +284,7 @@ mod tests {
             charge: Micros::ZERO,
             content: None,
             valid_until: Timestamp(i64::MAX),
+            auto_reply: None,
         };
         let mut message = Message::accepted(&fact, Timestamp(0));
         let mut delivery = Delivery::new();

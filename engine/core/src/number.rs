@@ -1,10 +1,14 @@
 //! A number that we host: who owns it and which channels it carries.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use crate::auto_reply::AutoReplyRules;
 use crate::channel::Channel;
 use crate::e164::{E164, NumberType};
 use crate::ids::{AccountId, NumberId};
+use crate::mail::ADDRESS_BYTES_MAX;
 use crate::refusal::Refusal;
 
 /// Whether a number may carry anything yet.
@@ -33,10 +37,14 @@ pub struct Number {
     pub sms: bool,
     /// The WhatsApp toggle.
     pub whatsapp: bool,
+    /// Where every inbound message is mailed to.
+    pub forward_to: Option<Box<str>>,
+    /// What it answers by itself.
+    pub auto_reply: Option<Arc<AutoReplyRules>>,
 }
 
-/// What an operator asks of a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an operator or its owner asks of a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NumberCommand {
     /// Lets it carry messages.
     Activate,
@@ -47,6 +55,10 @@ pub enum NumberCommand {
         /// The WhatsApp toggle.
         whatsapp: bool,
     },
+    /// Sets where every inbound message is mailed to; `None` for nowhere.
+    SetForwarding(Option<Box<str>>),
+    /// Sets what it answers by itself; `None` for nothing.
+    SetAutoReply(Option<Arc<AutoReplyRules>>),
 }
 
 /// What happened to a number.
@@ -66,6 +78,12 @@ pub enum NumberEvent {
         /// The WhatsApp toggle.
         whatsapp: bool,
     },
+    /// Where inbound messages are mailed to was set.
+    #[serde(rename = "f")]
+    ForwardingSet(Option<Box<str>>),
+    /// What it answers by itself was set.
+    #[serde(rename = "r")]
+    AutoReplySet(Option<Arc<AutoReplyRules>>),
 }
 
 impl Number {
@@ -90,6 +108,14 @@ impl Number {
                 self.check_channels(sms, whatsapp)?;
                 Ok(NumberEvent::ChannelsSet { sms, whatsapp })
             }
+            NumberCommand::SetForwarding(address) => {
+                let fits = address
+                    .as_ref()
+                    .is_none_or(|address| address.len() <= ADDRESS_BYTES_MAX);
+                fits.then_some(NumberEvent::ForwardingSet(address))
+                    .ok_or(Refusal::AddressUnfit)
+            }
+            NumberCommand::SetAutoReply(rules) => Ok(NumberEvent::AutoReplySet(rules)),
         }
     }
 
@@ -128,6 +154,8 @@ impl Number {
                 self.sms = *sms;
                 self.whatsapp = *whatsapp;
             }
+            NumberEvent::ForwardingSet(address) => self.forward_to = address.clone(),
+            NumberEvent::AutoReplySet(rules) => self.auto_reply = rules.clone(),
         }
     }
 }
@@ -162,6 +190,8 @@ mod tests {
             state,
             sms,
             whatsapp: false,
+            forward_to: None,
+            auto_reply: None,
         }
     }
 

@@ -71,6 +71,23 @@ pub enum Refusal {
         /// The bound.
         chars_max: usize,
     },
+    /// A setting of a webhook endpoint that does not fit.
+    #[error("{field}: {why}")]
+    EndpointUnfit {
+        /// The field at fault.
+        field: &'static str,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// The account has as many endpoints as it may have.
+    #[error("an account may have {max} webhook endpoints at most")]
+    TooManyEndpoints {
+        /// The bound.
+        max: usize,
+    },
+    /// No mail address.
+    #[error("this is no mail address")]
+    AddressUnfit,
     /// A rate limit of nothing.
     #[error("a rate limit needs at least one message per second and a burst of at least one")]
     LimitOutOfRange,

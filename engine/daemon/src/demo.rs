@@ -114,6 +114,7 @@ async fn account_named(
     let new = NewAccount {
         name: name.into(),
         rate_limit,
+        email: None,
     };
     Ok(engine
         .create_account(new)

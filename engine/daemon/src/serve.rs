@@ -1,7 +1,7 @@
 //! Serving: settings → engine → listeners, until a signal.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use actix_web::rt::System;
 use didfarm_config::{Overrides, Settings, process_environment};
 use didfarm_runtime::engine::{Engine, EngineOptions, Fatal, StartError};
 use didfarm_runtime::fault::FaultPoints;
+use didfarm_runtime::mails::MailStartError;
+use didfarm_runtime::webhooks::ClientStartError;
 use didfarm_store::store::FatalStore;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -95,7 +97,18 @@ async fn run(settings: Settings, faults: FaultPoints) -> Result<(), Failure> {
         let code = match error {
             // A carrier refused its settings.
             StartError::Carrier(_) => exit::USAGE,
-            StartError::Store(_) | StartError::Records(_) | StartError::Thread(_) => exit::STORE,
+            StartError::Webhooks(ClientStartError::File(_) | ClientStartError::Roots(_)) => {
+                exit::USAGE
+            }
+            StartError::Mail(MailStartError::Listen(_)) => exit::LISTEN,
+            StartError::Mail(MailStartError::Address { .. } | MailStartError::Smtp(_)) => {
+                exit::USAGE
+            }
+            StartError::Mail(MailStartError::File { .. } | MailStartError::Thread(_))
+            | StartError::Webhooks(ClientStartError::Thread(_))
+            | StartError::Store(_)
+            | StartError::Records(_)
+            | StartError::Thread(_) => exit::STORE,
         };
         Failure::new(code, error)
     })?;
@@ -111,6 +124,9 @@ async fn run(settings: Settings, faults: FaultPoints) -> Result<(), Failure> {
     let token = ops_access::token(&settings.data_dir).map_err(unusable)?;
     ops_access::note_address(&settings.data_dir, ops_address).map_err(unusable)?;
     let handle = engine.handle();
+    // No webhook endpoint is one of our own listeners.
+    let own = [Some(address), Some(ops_address), engine.replies_address()];
+    handle.refuse_addresses(&own.into_iter().flatten().collect::<Vec<_>>());
     let made = if engine.is_new() {
         let made = demo::first_start(&handle, &settings).await;
         made.map_err(|error| {
@@ -127,7 +143,12 @@ async fn run(settings: Settings, faults: FaultPoints) -> Result<(), Failure> {
     let ops =
         didfarm_admin::ops_server(handle.clone(), metrics, token, ops_listen).map_err(internal)?;
     let (api, ops) = (spawn(api), spawn(ops));
-    announce(&settings, address, ops_address, engine.recovery().took);
+    let addresses = Addresses {
+        listen: address,
+        ops: ops_address,
+        mail_replies: engine.replies_address(),
+    };
+    announce(&settings, &addresses, engine.recovery().took);
     demo::welcome(&made, address, &settings.data_dir);
 
     signals.first().await;
@@ -194,16 +215,19 @@ fn spawn(server: Server) -> ServerHandle {
     handle
 }
 
+/// Where the daemon listens.
+struct Addresses {
+    listen: SocketAddr,
+    ops: SocketAddr,
+    mail_replies: Option<SocketAddr>,
+}
+
 /// One JSON line on stdout: what a script needs to know.
-fn announce(
-    settings: &Settings,
-    address: std::net::SocketAddr,
-    ops: std::net::SocketAddr,
-    recovery: Duration,
-) {
+fn announce(settings: &Settings, addresses: &Addresses, recovery: Duration) {
     let line = serde_json::json!({
-        "listen": address.to_string(),
-        "ops": ops.to_string(),
+        "listen": addresses.listen.to_string(),
+        "ops": addresses.ops.to_string(),
+        "mail_replies": addresses.mail_replies.map(|address| address.to_string()),
         "data_dir": settings.data_dir,
         "recovery_ms": u64::try_from(recovery.as_millis()).unwrap_or(u64::MAX),
         "pid": std::process::id(),

@@ -1,42 +1,93 @@
-//! What every thread shares of an account: the wallet's balance and the limiter.
+//! What every thread shares of an account: the wallet's balance, the limiter, and who is told of what.
 //!
-//! Both are shared handles rather than questions to the account's actor, because a question across
+//! They are shared handles rather than questions to the account's actor, because a question across
 //! threads costs more than the whole send. Their facts are journalled with the message that they are
 //! about; the actor owns everything else.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use didfarm_config::Settings;
 use didfarm_core::account::{Account, RateLimit};
-use didfarm_core::ids::AccountId;
+use didfarm_core::channel::Channel;
+use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::money::Micros;
 use didfarm_core::refusal::Refusal;
+use didfarm_core::webhook::{EventType, Targets};
 
 use crate::clock::Clock;
 use crate::limiter::Limiter;
+use crate::offers::{Subscription, Subscriptions};
 use crate::send::LimitState;
+
+/// What accounts follow that have no setting of their own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AccountDefaults {
+    pub(crate) limit: RateLimit,
+    pub(crate) low_balance: Micros,
+}
+
+impl AccountDefaults {
+    pub(crate) fn of(settings: &Settings) -> AccountDefaults {
+        let low_balance = i64::try_from(settings.price.low_balance_micros).unwrap_or(i64::MAX);
+        AccountDefaults {
+            limit: RateLimit {
+                per_second: settings.limits.rate_per_second,
+                burst: settings.limits.burst,
+            },
+            low_balance: Micros::new(low_balance),
+        }
+    }
+}
 
 /// The shared part of one account.
 pub struct AccountHandle {
     id: AccountId,
+    name: Box<str>,
     /// What may be spent: the durable balance less the reservations that are not durable yet.
     available: AtomicI64,
     limiter: RwLock<Limiter>,
+    /// Below which the wallet counts as low.
+    low_balance: AtomicI64,
+    low_balance_default: Micros,
+    /// Whether it was told that the wallet is low. Only a top-up past the threshold ends that: a wallet that
+    /// charges and refunds move up and down around it is told of once.
+    is_low: AtomicBool,
+    /// Where notices are mailed to.
+    email: RwLock<Option<Arc<str>>>,
+    subscriptions: Subscriptions,
 }
 
 impl AccountHandle {
-    pub(crate) fn new(account: &Account, limit: RateLimit, clock: Arc<dyn Clock>) -> AccountHandle {
+    pub(crate) fn new(
+        account: &Account,
+        defaults: &AccountDefaults,
+        clock: Arc<dyn Clock>,
+    ) -> AccountHandle {
+        let limit = account.rate_limit.unwrap_or(defaults.limit);
+        let low_balance = account.low_balance.unwrap_or(defaults.low_balance);
         AccountHandle {
             id: account.id,
+            name: account.name.clone(),
             available: AtomicI64::new(account.balance.as_micros()),
             limiter: RwLock::new(Limiter::new(limit, clock)),
+            low_balance: AtomicI64::new(low_balance.as_micros()),
+            low_balance_default: defaults.low_balance,
+            is_low: AtomicBool::new(account.balance < low_balance),
+            email: RwLock::new(account.email.as_deref().map(Arc::from)),
+            subscriptions: Subscriptions::none(),
         }
     }
 
     /// Its id.
     pub fn id(&self) -> AccountId {
         self.id
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What may be spent now.
@@ -52,6 +103,19 @@ impl AccountHandle {
             .limit()
     }
 
+    /// Below which the wallet counts as low.
+    pub fn low_balance(&self) -> Micros {
+        Micros::new(self.low_balance.load(Ordering::Acquire))
+    }
+
+    /// Where its notices are mailed to.
+    pub fn email(&self) -> Option<Arc<str>> {
+        self.email
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     pub(crate) fn take(&self) -> Result<LimitState, Duration> {
         self.limiter
             .read()
@@ -63,20 +127,61 @@ impl AccountHandle {
         *self.limiter.write().unwrap_or_else(PoisonError::into_inner) = Limiter::new(limit, clock);
     }
 
-    /// Adds money whose event is durable.
+    pub(crate) fn set_email(&self, email: Option<&str>) {
+        let email = email.map(Arc::from);
+        *self.email.write().unwrap_or_else(PoisonError::into_inner) = email;
+    }
+
+    /// Sets below which the wallet counts as low; `None` for the default.
+    pub(crate) fn set_low_balance(&self, threshold: Option<Micros>) {
+        let threshold = threshold.unwrap_or(self.low_balance_default);
+        self.low_balance
+            .store(threshold.as_micros(), Ordering::Release);
+        self.rise();
+    }
+
+    /// Sets the account's endpoints.
+    pub(crate) fn set_subscriptions(&self, subscriptions: Arc<[Subscription]>) {
+        self.subscriptions.set(subscriptions);
+    }
+
+    /// Which endpoints are told of an event of this kind; none costs one load.
+    pub(crate) fn targets(
+        &self,
+        kind: EventType,
+        number: Option<NumberId>,
+        channel: Option<Channel>,
+    ) -> Targets {
+        self.subscriptions.targets(kind, number, channel)
+    }
+
+    /// Gives money back whose event is durable, or that was never spent.
     pub(crate) fn credit(&self, amount: Micros) {
         self.available
             .fetch_add(amount.as_micros(), Ordering::AcqRel);
+    }
+
+    /// Adds money whose event is durable.
+    pub(crate) fn top_up(&self, amount: Micros) {
+        self.credit(amount);
+        self.rise();
+    }
+
+    /// The wallet may fall low anew, if it is not low now.
+    fn rise(&self) {
+        if self.balance() >= self.low_balance() {
+            self.is_low.store(false, Ordering::Release);
+        }
     }
 
     /// Sets a charge aside. Given back when dropped, unless it is kept.
     pub(crate) fn reserve(self: &Arc<Self>, charge: Micros) -> Result<Reservation, Refusal> {
         let mut available = self.available.load(Ordering::Acquire);
         loop {
-            let left = Account::decide_charge(Micros::new(available), charge)?.as_micros();
+            let left = Account::decide_charge(Micros::new(available), charge)?;
             match self.available.compare_exchange_weak(
                 available,
-                left,
+                left.as_micros(),
                 Ordering::AcqRel,
                 Ordering::Acquire,
             ) {
@@ -84,30 +189,66 @@ impl AccountHandle {
                     return Ok(Reservation {
                         account: Arc::clone(self),
                         charge,
+                        low: self.fall(left),
                     });
                 }
                 Err(now) => available = now,
             }
         }
     }
+
+    /// Notes that a charge left this much; says so to the one charge that is to tell that it is low.
+    fn fall(&self, left: Micros) -> Option<LowBalance> {
+        let threshold = self.low_balance();
+        if left >= threshold || self.is_low.load(Ordering::Acquire) {
+            return None;
+        }
+        let was_low = self.is_low.swap(true, Ordering::AcqRel);
+        // A top-up that came in between found nothing to end.
+        self.rise();
+        (!was_low).then_some(LowBalance {
+            balance: left,
+            threshold,
+        })
+    }
+}
+
+/// That a wallet fell below its threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LowBalance {
+    /// What it holds.
+    pub(crate) balance: Micros,
+    /// Below which it counts as low.
+    pub(crate) threshold: Micros,
 }
 
 /// Money that is set aside for a message.
 pub(crate) struct Reservation {
     account: Arc<AccountHandle>,
     charge: Micros,
+    low: Option<LowBalance>,
 }
 
 impl Reservation {
+    /// That this charge makes the wallet low: its entry is to tell of it.
+    pub(crate) fn low(&self) -> Option<LowBalance> {
+        self.low
+    }
+
     /// The message's event is in the journal: the money is spent.
     pub(crate) fn keep(mut self) {
         self.charge = Micros::ZERO;
+        self.low = None;
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.account.credit(self.charge);
+        if self.low.is_some() {
+            // Nobody was told.
+            self.account.is_low.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -118,41 +259,80 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
 
+    const PRICE: Micros = Micros::new(8_000);
+    const LOW: i64 = 100_000;
+
     fn handle(balance: i64) -> Arc<AccountHandle> {
         let mut account = Account::created(AccountId(1), "Acme", None, Timestamp::ZERO);
         account.balance = Micros::new(balance);
-        Arc::new(AccountHandle::new(
-            &account,
-            RateLimit::DEFAULT,
-            Arc::new(SystemClock::default()),
-        ))
+        let defaults = AccountDefaults {
+            limit: RateLimit::DEFAULT,
+            low_balance: Micros::new(LOW),
+        };
+        let clock = Arc::new(SystemClock::default());
+        Arc::new(AccountHandle::new(&account, &defaults, clock))
+    }
+
+    /// Charges once; says whether the wallet is told to be low.
+    fn charge(account: &Arc<AccountHandle>) -> bool {
+        let reservation = account.reserve(PRICE).unwrap();
+        let low = reservation.low();
+        reservation.keep();
+        low.is_some()
     }
 
     #[test]
-    fn exactly_as_many_as_are_affordable_are_reserved_in_parallel() {
+    fn exactly_as_many_as_are_affordable_are_reserved_in_parallel_and_one_tells_that_it_is_low() {
         let account = handle(1_000 * 8_000 + 7_999);
         let reserved = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| {
-                        let tries = (0..500).map(|_| account.reserve(Micros::new(8_000)));
-                        tries.filter_map(Result::ok).map(Reservation::keep).count()
+                        let tries = (0..500).map(|_| account.reserve(PRICE));
+                        let reserved: Vec<_> = tries.filter_map(Result::ok).collect();
+                        let told = reserved.iter().filter(|one| one.low().is_some()).count();
+                        (reserved.into_iter().map(Reservation::keep).count(), told)
                     })
                 })
                 .collect();
             threads
                 .into_iter()
                 .map(|thread| thread.join().unwrap())
-                .sum::<usize>()
+                .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
         });
-        assert_eq!(reserved, 1_000);
+        assert_eq!(reserved, (1_000, 1));
         assert_eq!(account.balance(), Micros::new(7_999));
     }
 
     #[test]
-    fn a_reservation_that_is_not_kept_comes_back() {
-        let account = handle(8_000);
-        drop(account.reserve(Micros::new(8_000)).unwrap());
-        assert_eq!(account.balance(), Micros::new(8_000));
+    fn a_reservation_that_is_not_kept_comes_back_and_tells_nothing() {
+        let account = handle(LOW);
+        let dropped = account.reserve(PRICE).unwrap();
+        let low = LowBalance {
+            balance: Micros::new(LOW - 8_000),
+            threshold: Micros::new(LOW),
+        };
+        assert_eq!(dropped.low(), Some(low));
+        drop(dropped);
+        assert_eq!(account.balance(), Micros::new(LOW));
+        assert!(charge(&account), "the next one tells");
+    }
+
+    #[test]
+    fn a_wallet_is_low_once_until_it_is_topped_up_past_its_threshold() {
+        let account = handle(LOW + 8_000);
+        assert!(!charge(&account), "what is at its threshold is not low");
+        assert!(charge(&account));
+        for _ in 0..10 {
+            account.credit(PRICE);
+            assert!(!charge(&account), "refunds move it up and down");
+        }
+        account.top_up(PRICE);
+        assert!(charge(&account));
+        account.top_up(Micros::new(LOW));
+        account.set_low_balance(Some(Micros::ZERO));
+        assert!(!charge(&account));
+        account.set_low_balance(Some(Micros::new(10 * LOW)));
+        assert!(charge(&account));
     }
 }

@@ -30,7 +30,7 @@ struct Tables {
     keys: FxHashMap<u64, Key>,
     /// Keys on their way to an account, by the same eight bytes.
     claimed: FxHashSet<u64>,
-    numbers: FxHashMap<NumberId, Number>,
+    numbers: FxHashMap<NumberId, Arc<Number>>,
     by_e164: FxHashMap<E164, NumberId>,
 }
 
@@ -110,28 +110,32 @@ impl Directory {
     pub(crate) fn set_number(&self, number: &Number) {
         let mut tables = self.write();
         tables.by_e164.insert(number.e164, number.id);
-        tables.numbers.insert(number.id, number.clone());
+        tables.numbers.insert(number.id, Arc::new(number.clone()));
     }
 
     pub(crate) fn number_id(&self, e164: E164) -> Option<NumberId> {
         self.read().by_e164.get(&e164).copied()
     }
 
-    pub(crate) fn number(&self, id: NumberId) -> Option<Number> {
+    pub(crate) fn number(&self, id: NumberId) -> Option<Arc<Number>> {
         self.read().numbers.get(&id).cloned()
     }
 
-    /// Whether the number is this account's, and which it is.
-    pub(crate) fn owned(&self, id: NumberId, account: AccountId) -> bool {
-        self.read()
-            .numbers
-            .get(&id)
-            .is_some_and(|number| number.account == account)
+    /// The number, if it is this account's.
+    pub(crate) fn own_number(&self, id: NumberId, account: AccountId) -> Option<Arc<Number>> {
+        self.number(id).filter(|number| number.account == account)
     }
 
-    pub(crate) fn numbers_of(&self, account: AccountId) -> Vec<Number> {
+    /// Whether the number is this account's.
+    pub(crate) fn owned(&self, id: NumberId, account: AccountId) -> bool {
         let tables = self.read();
-        let mut numbers: Vec<Number> = tables
+        let number = tables.numbers.get(&id);
+        number.is_some_and(|number| number.account == account)
+    }
+
+    pub(crate) fn numbers_of(&self, account: AccountId) -> Vec<Arc<Number>> {
+        let tables = self.read();
+        let mut numbers: Vec<Arc<Number>> = tables
             .numbers
             .values()
             .filter(|number| number.account == account)

@@ -3,30 +3,35 @@
 //! Each partition of numbers and the delivery supervisor have an arbiter (a thread) of their own; the
 //! root supervisor and the accounts share one. HTTP runs on none of them.
 
-use std::cell::OnceCell;
-use std::rc::Rc;
+mod threads;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, Arbiter, ArbiterHandle};
+use actix::{Actor, Addr, Arbiter};
 use didfarm_carriers::CarrierSink;
 use didfarm_config::Settings;
 use didfarm_core::account::Account;
-use didfarm_store::journal::Journal;
 use didfarm_store::records::RecordsError;
 use didfarm_store::store::{FatalStore, Recovery, Store, StoreOpenError, StoreSettings};
 
-use crate::account::AccountHandle;
+use self::threads::{Bells, Threads};
+use crate::account::{AccountDefaults, AccountHandle};
 use crate::actors::delivery::rebuild::Rebuilt;
-use crate::actors::delivery::{DeliveryEffect, DeliveryInput, DeliverySupervisor, TICK_MS};
-use crate::actors::partition::{Effect, PartitionActor};
-use crate::actors::root::{Factories, RootSupervisor};
+use crate::actors::delivery::{DeliveryInput, TICK_MS};
+use crate::actors::mails::courier::{MailStartError, MailThread};
+use crate::actors::mails::trying::Trying;
+use crate::actors::root::RootSupervisor;
+use crate::actors::webhooks::client::{ClientStartError, Clients};
+use crate::actors::webhooks::reach::Reach;
+use crate::actors::webhooks::rebuild::Endpoints;
 use crate::admission::Admission;
 use crate::callback::Pace;
 use crate::carriers::start::CarrierStartError;
-use crate::carriers::{self, Carriers, Faces, Views};
+use crate::carriers::{self, Faces, Views};
 use crate::clock::{Clock, SystemClock};
 use crate::directory::Directory;
 use crate::fault::FaultPoints;
@@ -34,19 +39,20 @@ use crate::handle::EngineHandle;
 use crate::handle::callbacks::EngineSink;
 use crate::inbox::Inbox;
 use crate::meters::Meters;
-use crate::outbox::{DurableBell, Outbox};
 use crate::quarantine::Quarantine;
 use crate::readers::Readers;
+use crate::replies::secret::MailSecret;
+use crate::replies::{self, Replies};
 use crate::shared::Shared;
 
-/// How far the delivery supervisor's thread gives way to others, as nice(1) counts it.
-const DELIVERY_NICENESS: i32 = 5;
 /// Threads that read for customers.
 const READERS: usize = 2;
 /// Threads that load for actors.
 const LOADERS: usize = 1;
 /// Ticks in a second.
 const TICKS_PER_SECOND: u32 = (1_000 / TICK_MS) as u32;
+/// How long a stop waits for the ends of webhook attempts.
+const ATTEMPTS_END_MAX: Duration = Duration::from_secs(5);
 /// How long a stop waits for the last users of the engine to let go.
 const LET_GO_MAX: Duration = Duration::from_secs(2);
 
@@ -73,6 +79,12 @@ pub enum StartError {
     /// A carrier does not start.
     #[error(transparent)]
     Carrier(#[from] CarrierStartError),
+    /// Webhook attempts cannot be made.
+    #[error(transparent)]
+    Webhooks(#[from] ClientStartError),
+    /// Mail does not start.
+    #[error(transparent)]
+    Mail(#[from] MailStartError),
     /// A thread cannot be made.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
@@ -93,6 +105,7 @@ pub struct Engine {
     root: Addr<RootSupervisor>,
     faces: Arc<Faces>,
     arbiters: Vec<Arbiter>,
+    replies: Option<Replies>,
     ticker: Option<Ticker>,
     recovery: Recovery,
     new: bool,
@@ -112,24 +125,33 @@ impl Engine {
             .records
             .each_account(|account| accounts.push(account))?;
         let rebuilt = Rebuilt::read(&store.records, &settings)?;
+        let endpoints = Endpoints::read(&store.records)?;
         let (meta, recovery) = (store.meta, store.recovery);
         // A first start gives out its keys last: without any, it was cut short and is made again.
         let new = accounts.iter().all(|account| account.keys.is_empty());
         let shared = Arc::new(share(settings, &options, store, clock)?);
         fill_directory(&shared, &accounts)?;
+        endpoints.publish(&shared);
 
         let bells = Bells::new(&shared);
         let sink: Arc<dyn CarrierSink> = Arc::new(EngineSink(Arc::clone(&shared)));
         let carriers = Arc::new(carriers::start::start(&shared.settings, &sink)?);
         let faces = Arc::new(Faces::of(&carriers));
+        let clients = Clients::start(&shared)?;
+        let secret = open_secret(&shared.settings)?;
+        let reply_addresses = replies::addresses(&shared.settings, &secret)?;
+        let courier = MailThread::start(&shared.settings, &secret, reply_addresses.clone())?;
         let partitions: Vec<Arbiter> = shared.partitions.iter().map(|_| Arbiter::new()).collect();
-        let (delivery, control) = (Arbiter::new(), Arbiter::new());
+        let (delivery, hub, control) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
         let factories = Threads {
             shared: Arc::clone(&shared),
             bells: bells.clone(),
             carriers,
             partitions: partitions.iter().map(Arbiter::handle).collect(),
             delivery: delivery.handle(),
+            hub: hub.handle(),
+            clients: Arc::new(clients),
+            courier: Arc::new(courier),
         };
         let root = {
             let shared = Arc::clone(&shared);
@@ -141,6 +163,8 @@ impl Engine {
                 for index in 0..shared.partitions.len() {
                     factories.partition(index, root.clone());
                 }
+                factories.mails(root.clone());
+                factories.webhooks(endpoints, root.clone());
                 factories.delivery(rebuilt, root);
                 let on_hopeless = Arc::new(move |why: &str| on_fatal(Fatal::Hopeless(why.into())));
                 RootSupervisor::new(
@@ -155,12 +179,18 @@ impl Engine {
         };
         let ticker = Ticker::start(Arc::clone(&shared))?;
         shared.ready.store(true, Ordering::Release);
-        let arbiters = partitions.into_iter().chain([delivery, control]).collect();
+        let arbiters = partitions
+            .into_iter()
+            .chain([delivery, hub, control])
+            .collect();
+        let handle = EngineHandle::new(Arc::clone(&shared), root.clone(), Arc::clone(&faces));
+        let replies = reply_addresses.map(|addresses| Replies::start(&shared, handle, addresses));
         Ok(Engine {
             shared,
             root,
             faces,
             arbiters,
+            replies: replies.transpose()?,
             ticker: Some(ticker),
             recovery,
             new,
@@ -176,6 +206,11 @@ impl Engine {
         )
     }
 
+    /// Where replies by mail are listened for.
+    pub fn replies_address(&self) -> Option<SocketAddr> {
+        self.replies.as_ref().and_then(Replies::address)
+    }
+
     /// What recovery did.
     pub fn recovery(&self) -> Recovery {
         self.recovery
@@ -186,10 +221,21 @@ impl Engine {
         self.new
     }
 
+    /// Waits for the attempts that are being made: what has no end in the journal is sent again.
+    fn await_attempts(&self) {
+        let until = Instant::now() + ATTEMPTS_END_MAX;
+        let in_flight = || self.shared.attempts_in_flight.load(Ordering::Acquire);
+        while in_flight() > 0 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Stops every thread; what was accepted is durable and checkpointed then. Call it when nothing is
     /// under way any more.
     pub fn stop(mut self) {
         self.shared.draining.store(true, Ordering::Release);
+        drop(self.replies.take());
+        self.await_attempts();
         // A journal that has failed already told `on_fatal`.
         let _ = self
             .shared
@@ -243,6 +289,11 @@ fn share(
         directory: Directory::default(),
         partitions: (0..partitions).map(|_| Inbox::new()).collect(),
         delivery: Inbox::new(),
+        webhooks: Inbox::new(),
+        mails: Inbox::new(),
+        mails_trying: Trying::default(),
+        reach: Reach::of(&settings),
+        attempts_in_flight: AtomicUsize::new(0),
         unanswered: AtomicUsize::new(0),
         hands_over: AtomicBool::new(true),
         routes: settings.route_table(),
@@ -254,17 +305,27 @@ fn share(
         ready: AtomicBool::new(false),
         draining: AtomicBool::new(false),
         extent_next: AtomicU64::new(store.meta.extent_next),
+        event_last: AtomicU64::new(store.meta.event_last.0),
+        mail_next: AtomicU64::new(store.meta.mail_next),
         _lock: store.lock,
         settings,
     })
 }
 
+fn open_secret(settings: &Settings) -> Result<MailSecret, MailStartError> {
+    let data_dir = &settings.data_dir;
+    MailSecret::open(data_dir).map_err(|error| MailStartError::File {
+        path: MailSecret::path(data_dir),
+        error,
+    })
+}
+
 fn fill_directory(shared: &Arc<Shared>, accounts: &[Account]) -> Result<(), RecordsError> {
+    let defaults = AccountDefaults::of(&shared.settings);
     for account in accounts {
-        let limit = account.rate_limit.unwrap_or_else(|| shared.default_limit());
         let handle = Arc::new(AccountHandle::new(
             account,
-            limit,
+            &defaults,
             Arc::clone(&shared.clock),
         ));
         shared.directory.add_account(Arc::clone(&handle));
@@ -275,86 +336,6 @@ fn fill_directory(shared: &Arc<Shared>, accounts: &[Account]) -> Result<(), Reco
     shared
         .records
         .each_number(|number| shared.directory.set_number(&number))
-}
-
-#[derive(Clone)]
-struct Bells {
-    partitions: Vec<Arc<DurableBell>>,
-    delivery: Arc<DurableBell>,
-    control: Arc<DurableBell>,
-}
-
-impl Bells {
-    fn new(shared: &Shared) -> Bells {
-        let bell = || DurableBell::on(&shared.journal);
-        Bells {
-            partitions: shared.partitions.iter().map(|_| bell()).collect(),
-            delivery: bell(),
-            control: bell(),
-        }
-    }
-}
-
-thread_local! {
-    /// The outbox of this arbiter's partition: it outlives the actor, so that a rebuilt one performs
-    /// what the failed one had decided.
-    static PARTITION_OUTBOX: OnceCell<Rc<Outbox<Effect>>> = const { OnceCell::new() };
-    /// The same for the delivery supervisor.
-    static DELIVERY_OUTBOX: OnceCell<Rc<Outbox<DeliveryEffect>>> = const { OnceCell::new() };
-}
-
-/// Where supervised actors are started, again and again.
-struct Threads {
-    shared: Arc<Shared>,
-    bells: Bells,
-    carriers: Arc<Carriers>,
-    partitions: Vec<ArbiterHandle>,
-    delivery: ArbiterHandle,
-}
-
-impl Threads {
-    fn partition(&self, index: usize, root: Addr<RootSupervisor>) {
-        let (shared, bell) = (
-            Arc::clone(&self.shared),
-            Arc::clone(&self.bells.partitions[index]),
-        );
-        self.partitions[index].spawn_fn(move || {
-            let outbox = PARTITION_OUTBOX.with(|cell| own(cell, &shared.journal, &bell));
-            PartitionActor::new(index, shared, outbox, bell, root).start();
-        });
-    }
-
-    fn delivery(&self, rebuilt: Rebuilt, root: Addr<RootSupervisor>) {
-        let (shared, bell) = (Arc::clone(&self.shared), Arc::clone(&self.bells.delivery));
-        let carriers = Arc::clone(&self.carriers);
-        self.delivery.spawn_fn(move || {
-            // Nobody waits for it within milliseconds, as they do for an answer. Where the system will not
-            // have it, the thread takes its full share.
-            let _ = rustix::process::setpriority_process(
-                Some(rustix::thread::gettid()),
-                DELIVERY_NICENESS,
-            );
-            let outbox = DELIVERY_OUTBOX.with(|cell| own(cell, &shared.journal, &bell));
-            DeliverySupervisor::new(shared, outbox, bell, root, carriers, rebuilt).start();
-        });
-    }
-
-    fn into_factories(self) -> Factories {
-        let threads = Rc::new(self);
-        let delivery = Rc::clone(&threads);
-        Factories {
-            partition: Box::new(move |index, root| threads.partition(index, root)),
-            delivery: Box::new(move |rebuilt, root| delivery.delivery(rebuilt, root)),
-        }
-    }
-}
-
-fn own<E>(
-    cell: &OnceCell<Rc<Outbox<E>>>,
-    journal: &Arc<Journal<didfarm_core::event::Entry>>,
-    bell: &Arc<DurableBell>,
-) -> Rc<Outbox<E>> {
-    Rc::clone(cell.get_or_init(|| Outbox::new(Arc::clone(journal), Arc::clone(bell))))
 }
 
 /// The thread that keeps due times: a flooded actor cannot starve it.

@@ -1,5 +1,9 @@
 //! The engine's metrics: handles made once, labels from closed sets only.
 
+pub(crate) mod auto_reply;
+pub(crate) mod mails;
+pub(crate) mod webhooks;
+
 use didfarm_carriers::SubmitAnswer;
 use didfarm_core::channel::Channel;
 use didfarm_core::delivery::Phase;
@@ -8,6 +12,7 @@ use didfarm_core::reason::Reason;
 use didfarm_core::refusal::Refusal;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
+use self::auto_reply::AutoReplyMeter;
 use crate::send::{SendError, Unavailable};
 
 /// What became of a receipt.
@@ -75,15 +80,19 @@ pub(crate) enum Kind {
     Number,
     Conversation,
     Delivery,
+    Webhooks,
+    Mails,
 }
 
 impl Kind {
-    const ALL: [(Kind, &'static str); 5] = [
+    const ALL: [(Kind, &'static str); 7] = [
         (Kind::Account, "account"),
         (Kind::Partition, "partition"),
         (Kind::Number, "number"),
         (Kind::Conversation, "conversation"),
         (Kind::Delivery, "delivery"),
+        (Kind::Webhooks, "webhooks"),
+        (Kind::Mails, "mails"),
     ];
 }
 
@@ -96,14 +105,15 @@ pub(crate) struct Meters {
     answers: [Counter; 6],
     receipts: [Counter; 7],
     statuses: [Counter; 5],
-    actors: [Gauge; 5],
-    restarts: [Counter; 5],
+    actors: [Gauge; 7],
+    restarts: [Counter; 7],
     pub(crate) quarantined: Gauge,
     pub(crate) in_flight: Gauge,
     pub(crate) parked: Gauge,
     pub(crate) parts: Gauge,
     pub(crate) delayed: Counter,
     pub(crate) unroutable: Counter,
+    pub(crate) auto_replies: AutoReplyMeter,
     phases: [Gauge; 6],
     pub(crate) lane: QueueMeter,
     pub(crate) partition: QueueMeter,
@@ -153,6 +163,7 @@ impl Meters {
             parts: gauge!("didfarm_inbound_parts_held"),
             delayed: counter!("didfarm_messages_delayed_total"),
             unroutable: counter!("didfarm_inbound_unroutable_total"),
+            auto_replies: AutoReplyMeter::new(),
             phases: Phase::ALL
                 .map(|phase| gauge!("didfarm_deliveries_open", "phase" => phase.as_str())),
             lane: QueueMeter::new("lane"),
@@ -233,7 +244,10 @@ fn reason(error: &SendError) -> &'static str {
             | Refusal::AmountOutOfRange { .. }
             | Refusal::TooManyKeys { .. }
             | Refusal::NameOutOfRange { .. }
-            | Refusal::LimitOutOfRange => "other",
+            | Refusal::LimitOutOfRange
+            | Refusal::EndpointUnfit { .. }
+            | Refusal::TooManyEndpoints { .. }
+            | Refusal::AddressUnfit => "other",
         },
     }
 }

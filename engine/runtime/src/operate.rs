@@ -15,6 +15,8 @@ pub struct NewAccount {
     pub name: String,
     /// Its own limit; `None` follows the settings' default.
     pub rate_limit: Option<RateLimit>,
+    /// Where its notices are mailed to.
+    pub email: Option<String>,
 }
 
 /// A number to host.
@@ -50,8 +52,12 @@ pub struct AccountView {
     pub name: String,
     /// The limit in force.
     pub rate_limit: RateLimit,
+    /// Where its notices are mailed to.
+    pub email: Option<String>,
     /// What the wallet holds.
     pub balance: Micros,
+    /// Below which the wallet counts as low: the one in force.
+    pub low_balance: Micros,
     /// The public parts of its keys.
     pub key_ids: Vec<String>,
 }

@@ -44,6 +44,18 @@ impl<E> Outbox<E> {
         seq
     }
 
+    /// Lets effects follow that have no cause of their own: they come out once everything is durable that
+    /// was handed to the journal so far.
+    pub(crate) fn follow(&self, effects: impl IntoIterator<Item = E>) {
+        let mut waiting = self.waiting.borrow_mut();
+        let first = waiting.is_empty();
+        let seq = self.journal.appended();
+        waiting.extend(effects.into_iter().map(|effect| (seq, effect)));
+        if first && !waiting.is_empty() {
+            self.bell.await_seq(seq, &self.journal);
+        }
+    }
+
     /// The next effect whose cause is durable; the bell rings for the one after the last.
     pub(crate) fn next_due(&self) -> Option<E> {
         let mut waiting = self.waiting.borrow_mut();

@@ -1,8 +1,9 @@
-//! Sending: what a customer asks, what comes back, and why not.
+//! Sending: what a customer asks, what it costs, what comes back, and why not.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use didfarm_config::Settings;
 use didfarm_core::account::RateLimit;
 use didfarm_core::channel::Channel;
 use didfarm_core::content::Content;
@@ -69,6 +70,33 @@ pub struct SentMessage {
     pub created_at: Timestamp,
     /// The account's limit after this message.
     pub limit: LimitState,
+}
+
+/// What a message of so many segments costs.
+///
+/// # Errors
+/// [`Refusal::InsufficientBalance`] for what no wallet holds; `available` is what this one does.
+pub(crate) fn charge(
+    settings: &Settings,
+    segments: u16,
+    available: Micros,
+) -> Result<Micros, Refusal> {
+    let price = i64::try_from(settings.price.segment_micros).unwrap_or(i64::MAX);
+    let price = Micros::new(price);
+    let needed = price.checked_mul(u64::from(segments));
+    needed.ok_or(Refusal::InsufficientBalance {
+        needed: price,
+        available,
+    })
+}
+
+/// How long a message may wait to be taken by a carrier, in milliseconds; `asked` is bounded by the settings.
+pub(crate) fn validity_ms(settings: &Settings, asked: Option<Duration>) -> u64 {
+    let delivery = &settings.delivery;
+    let asked_ms = asked.map(|asked| u64::try_from(asked.as_millis()).unwrap_or(u64::MAX));
+    asked_ms
+        .unwrap_or(delivery.validity_ms)
+        .min(delivery.validity_max_ms)
 }
 
 /// What is left of an account's rate limit, for the `RateLimit` fields.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use didfarm_config::Settings;
-use didfarm_core::account::RateLimit;
 use didfarm_core::event::Entry;
 use didfarm_core::ids::{Extent, NumberId};
 use didfarm_core::route::RouteTable;
@@ -18,7 +17,11 @@ use didfarm_store::seq::Seq;
 use tokio::sync::oneshot;
 
 use crate::actors::delivery::DeliveryInput;
+use crate::actors::mails::MailInput;
+use crate::actors::mails::trying::Trying;
 use crate::actors::partition::PartitionInput;
+use crate::actors::webhooks::HubInput;
+use crate::actors::webhooks::reach::Reach;
 use crate::admission::Admission;
 use crate::callback::Pace;
 use crate::carriers::Views;
@@ -49,6 +52,14 @@ pub(crate) struct Shared {
     pub(crate) callbacks: Arc<Admission>,
     pub(crate) partitions: Vec<Inbox<PartitionInput>>,
     pub(crate) delivery: Inbox<DeliveryInput>,
+    pub(crate) webhooks: Inbox<HubInput>,
+    pub(crate) mails: Inbox<MailInput>,
+    /// Mails whose try is under way.
+    pub(crate) mails_trying: Trying,
+    /// Where webhook endpoints may lie.
+    pub(crate) reach: Reach,
+    /// Webhook attempts that were started and have not ended.
+    pub(crate) attempts_in_flight: AtomicUsize,
     /// Messages that carriers outside of this process have and did not answer.
     pub(crate) unanswered: AtomicUsize,
     /// Whether messages are still handed to carriers.
@@ -64,6 +75,10 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     pub(crate) draining: AtomicBool,
     pub(crate) extent_next: AtomicU64,
+    /// The last event id that was given out.
+    pub(crate) event_last: AtomicU64,
+    /// The next mail id.
+    pub(crate) mail_next: AtomicU64,
     /// Last, so that it is let go last.
     pub(crate) _lock: DirLock,
 }
@@ -82,15 +97,6 @@ impl Shared {
     /// An extent that nothing has. One that is not used leaves a hole, which nothing minds.
     pub(crate) fn fresh_extent(&self) -> Extent {
         Extent(self.extent_next.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// The limit of accounts that have none of their own.
-    pub(crate) fn default_limit(&self) -> RateLimit {
-        let limits = &self.settings.limits;
-        RateLimit {
-            per_second: limits.rate_per_second,
-            burst: limits.burst,
-        }
     }
 
     /// The inbox of the partition that a number lives in.

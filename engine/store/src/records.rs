@@ -10,11 +10,13 @@ pub mod keeper;
 pub mod keys;
 pub mod read;
 pub mod round;
+pub(crate) mod rules;
 mod working;
 
 use std::sync::Arc;
 
 use didfarm_core::event::Entry;
+use didfarm_core::ids::EventId;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{JournalReadError, JournalReader};
@@ -32,6 +34,9 @@ pub const ROUND_EVENTS_MAX: usize = 32_768;
 pub const LARGE_ROUND_EVENTS_MAX: usize = 262_144;
 /// Receipts that are kept after they aged out; the oldest makes room.
 pub const AGED_RECEIPTS_MAX: u64 = 100_000;
+
+/// Mails that are kept after they were given up; the oldest makes room.
+pub const MAILS_GIVEN_UP_MAX: u64 = 10_000;
 
 /// Why records cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +87,14 @@ pub struct Meta {
     pub counts: Counts,
     /// How many receipts ever aged out; the last [`AGED_RECEIPTS_MAX`] of them are kept.
     pub aged_total: u64,
+    /// The highest event id that was given out; 0 before the first.
+    pub event_last: EventId,
+    /// The next endpoint id.
+    pub endpoint_next: u32,
+    /// The next mail id.
+    pub mail_next: u64,
+    /// How many mails were ever given up; the last [`MAILS_GIVEN_UP_MAX`] of them are kept.
+    pub mails_given_up_total: u64,
 }
 
 /// Rows of each map; an audit compares them with what it finds.
@@ -111,6 +124,18 @@ pub struct Counts {
     pub inbound: u64,
     /// Parts of long inbound messages that wait for the others.
     pub parts: u64,
+    /// Rows of auto-reply rules.
+    pub auto_replies: u64,
+    /// Endpoints, and deleted ones for which something still waits.
+    pub endpoints: u64,
+    /// Events that endpoints are told of.
+    pub events: u64,
+    /// Events that wait for an endpoint: one for each endpoint.
+    pub pending: u64,
+    /// Rows of attempts: one for each, and one for each further part of its body.
+    pub attempts: u64,
+    /// Mails that wait.
+    pub mails: u64,
 }
 
 impl Meta {
@@ -132,8 +157,18 @@ impl Meta {
             owners: 0,
             inbound: 0,
             parts: 0,
+            auto_replies: 0,
+            endpoints: 0,
+            events: 0,
+            pending: 0,
+            attempts: 0,
+            mails: 0,
         },
         aged_total: 0,
+        event_last: EventId(0),
+        endpoint_next: 1,
+        mail_next: 1,
+        mails_given_up_total: 0,
     };
 }
 

@@ -18,14 +18,19 @@
 //! | V11 | The journal goes on where the records end, without a gap, and reaches as far as its last clean stop; no API key opens two accounts. |
 //! | V12 | A carrier message id that is indexed leads to a message whose delivery has it; one of an older inbound message leads to such a message of its conversation and carrier, and a conversation has some of these exactly when it says so. |
 //! | V13 | A part that waits lies under its own key and is one of its message's. |
+//! | V14 | An event lies under its own account and id; it says once of each endpoint what came of it there, and of no other account's; an endpoint's account and number exist. |
+//! | V15 | What waits for an endpoint are the events whose result there is pending, when it says; the endpoint exists and counts them, and a deleted one goes with the last. |
+//! | V16 | The attempts are those that results name, each under its own key and with all of its body. |
+//! | V17 | A mail lies under its own key and is of an account that exists; the ring of those that were given up has the last ones and no more. |
+//! | V18 | The parts of auto-reply rules make whole rules, of numbers that exist. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.
 //!
 //! # Limits
 //!
-//! Memory stays small whatever is stored: some bytes for each account, API key and number, tables of
-//! fixed size, and the replayed tail. Maps are walked once, in order; a second walk names the subjects
+//! Memory stays small whatever is stored: some bytes for each account, API key, number and endpoint,
+//! tables of fixed size, and the replayed tail. Maps are walked once, in order; a second walk names the subjects
 //! only where the first found that two maps differ. Rows of carrier message ids are looked up one by
 //! one: their digests lie in no order that the messages have.
 
@@ -38,16 +43,19 @@ mod expect;
 mod fact;
 mod indexes;
 mod ledger;
+mod mails;
 mod maps;
 mod message_rules;
 mod messages;
 mod owners;
 mod pairs;
 mod report;
+mod rules;
 mod sides;
 mod suspects;
 mod tail;
 mod tally;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,6 +145,9 @@ fn check(
     deliveries::check_parts(&mut audit);
     indexes::check(&mut audit);
     ledger::check(&mut audit, &mut owners);
+    webhooks::check(&mut audit, &owners);
+    mails::check(&mut audit, &owners);
+    rules::check(&mut audit, &owners);
     suspects::check(&mut audit, &extents);
     counts::check(&mut audit);
     audit.finish()

@@ -4,10 +4,14 @@
 
 #[path = "verify/farm.rs"]
 mod farm;
+#[path = "verify/hooks.rs"]
+mod hooks;
 #[path = "recovery/model.rs"]
 mod model;
 #[path = "recovery/script.rs"]
 mod script;
+#[path = "recovery/told.rs"]
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -245,6 +249,13 @@ fn every_prefix_of_the_script_is_sound() {
         ("carrier ids", counts.owners),
         ("inbound ids", counts.inbound),
         ("parts", counts.parts),
+        ("auto-reply rules", counts.auto_replies),
+        ("endpoints", counts.endpoints),
+        ("events", counts.events),
+        ("pending events", counts.pending),
+        ("attempts", counts.attempts),
+        ("mails", counts.mails),
+        ("given up mails", meta.mails_given_up_total),
         ("aliases", counts.pairs - counts.conversations),
     ] {
         assert!(count > 0, "the script leaves {kind}");

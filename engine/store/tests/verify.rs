@@ -1,5 +1,7 @@
 //! Verify and repair: a sound store is clean, every kind of breach is named, a damaged store is rebuilt.
 
+#[path = "verify/any_order.rs"]
+mod any_order;
 #[path = "verify/carrier_ids.rs"]
 mod carrier_ids;
 #[path = "verify/directory.rs"]
@@ -8,20 +10,30 @@ mod directory;
 mod extents;
 #[path = "verify/farm.rs"]
 mod farm;
+#[path = "verify/hooks.rs"]
+mod hooks;
 #[path = "verify/indexes.rs"]
 mod indexes;
 #[path = "verify/messages.rs"]
 mod messages;
 #[path = "verify/money.rs"]
 mod money;
+#[path = "verify/pages.rs"]
+mod pages;
 #[path = "verify/rich.rs"]
 mod rich;
+#[path = "verify/rounds.rs"]
+mod rounds;
+#[path = "verify/row_bounds.rs"]
+mod row_bounds;
 #[path = "verify/shelves.rs"]
 mod shelves;
 #[path = "verify/soundness.rs"]
 mod soundness;
 #[path = "verify/structure.rs"]
 mod structure;
+#[path = "verify/webhooks.rs"]
+mod webhooks;
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,7 @@
 //! A conversation's rules: ids without a hole, one thread for both channels, the window.
 
 use super::*;
+use crate::auto_reply::{AutoReplyDraft, AutoReplyRules, Choice, InboundFacts, SilentCause};
 use crate::e164::{E164, Validation};
 use crate::ids::Extent;
 use crate::number::NumberState;
@@ -18,6 +19,8 @@ fn number() -> Number {
         state: NumberState::Active,
         sms: true,
         whatsapp: true,
+        forward_to: None,
+        auto_reply: None,
     }
 }
 
@@ -30,6 +33,7 @@ fn send(channel: Channel, body: &str) -> SendMessage {
         charge: Micros::new(8_000),
         content: None,
         valid_until: Timestamp(i64::MAX),
+        auto_reply: None,
     }
 }
 
@@ -279,4 +283,65 @@ fn a_repeat_beyond_the_known_ones_is_left_to_the_index() {
     let state = bench.state.as_ref().unwrap();
     assert!(state.wants_index(CarrierId::SIMULATOR, &id(0)));
     assert!(!state.wants_index(CarrierId::SIMULATOR, &id(1)));
+}
+
+#[test]
+fn a_further_channel_and_another_name_are_changes_and_the_first_are_none() {
+    let mut bench = Bench::new();
+    let mut changes = |command: ReceiveMessage| {
+        let before = bench.state.clone();
+        let Receiving::New(_, events) = bench.receive(command, Timestamp(1)) else {
+            panic!("it is new");
+        };
+        let told = before.map(|state| state.changes(events.last().unwrap()).collect::<Vec<_>>());
+        told.unwrap_or_default()
+    };
+    let alias = Peer::parse("US.134912").unwrap();
+    let named = ReceiveMessage {
+        alias: Some(alias.clone()),
+        ..receive(Channel::WhatsApp, None)
+    };
+    assert_eq!(changes(receive(Channel::Sms, None)), []);
+    assert_eq!(changes(receive(Channel::Sms, None)), []);
+    let both = [
+        ConversationChange::ChannelAdded(Channel::WhatsApp),
+        ConversationChange::AliasLearned(alias),
+    ];
+    assert_eq!(changes(named.clone()), both);
+    assert_eq!(changes(named), []);
+}
+
+#[test]
+fn an_answer_by_itself_silences_its_rule_and_a_customers_message_does_not() {
+    let draft = AutoReplyDraft {
+        immediate: Some("We read you.".to_owned()),
+        ..AutoReplyDraft::default()
+    };
+    let rules = AutoReplyRules::new(draft).unwrap();
+    let peer = e164("+31612345678").into();
+    let choice = |state: &Option<Conversation>, now| {
+        let inbound = InboundFacts {
+            text: "Hi",
+            peer: &peer,
+            channel: Channel::Sms,
+            automatic: false,
+        };
+        let replied = state
+            .as_ref()
+            .and_then(|state| state.auto_replied.as_deref());
+        rules.choose(&inbound, replied.unwrap_or(&AutoReplied::default()), now)
+    };
+    let mut bench = Bench::new();
+    bench.receive(receive(Channel::Sms, None), Timestamp(1));
+    bench.send(send(Channel::Sms, "one"), Timestamp(2)).unwrap();
+    let Choice::Reply { text, rule } = choice(&bench.state, Timestamp(3)) else {
+        panic!("nobody was answered yet");
+    };
+    let command = SendMessage {
+        auto_reply: Some(rule),
+        ..send(Channel::Sms, &text)
+    };
+    bench.send(command, Timestamp(3)).unwrap();
+    let silent = Choice::Silent(SilentCause::Answered);
+    assert_eq!(choice(&bench.state, Timestamp(4)), silent);
 }

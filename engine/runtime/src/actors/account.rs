@@ -1,4 +1,4 @@
-//! The account actor: keys, limit and top-ups of one account.
+//! The account actor: keys, limit, top-ups and notices of one account.
 //!
 //! Owns: the account's settings. Never does: charge; the wallet's balance and the limiter are shared
 //! handles, and charges are journalled with their messages. Messages: [`Operate`]. Restart: the root
@@ -14,7 +14,7 @@ use didfarm_core::event::{Entry, Event};
 use tokio::sync::oneshot;
 
 use super::root::RootEffect;
-use crate::account::AccountHandle;
+use crate::account::{AccountDefaults, AccountHandle};
 use crate::meters::Kind;
 use crate::operate::{AccountView, OperateError};
 use crate::outbox::Outbox;
@@ -58,20 +58,15 @@ impl AccountActor {
     }
 
     fn view(&self) -> AccountView {
+        let (state, defaults) = (&self.state, AccountDefaults::of(&self.engine.settings));
         AccountView {
-            id: self.state.id,
-            name: self.state.name.to_string(),
-            rate_limit: self
-                .state
-                .rate_limit
-                .unwrap_or_else(|| self.engine.default_limit()),
+            id: state.id,
+            name: state.name.to_string(),
+            rate_limit: state.rate_limit.unwrap_or(defaults.limit),
+            email: state.email.as_deref().map(str::to_owned),
             balance: self.handle.balance(),
-            key_ids: self
-                .state
-                .keys
-                .iter()
-                .map(|key| key.id.to_string())
-                .collect(),
+            low_balance: state.low_balance.unwrap_or(defaults.low_balance),
+            key_ids: state.keys.iter().map(|key| key.id.to_string()).collect(),
         }
     }
 
@@ -79,10 +74,12 @@ impl AccountActor {
     fn publish(engine: &Arc<Shared>, handle: &Arc<AccountHandle>, event: &AccountEvent) {
         match event {
             AccountEvent::KeyAdded(key) => engine.directory.add_key(handle, key),
-            AccountEvent::ToppedUp(amount) => handle.credit(*amount),
+            AccountEvent::ToppedUp(amount) => handle.top_up(*amount),
             AccountEvent::RateLimitSet(limit) => {
                 handle.set_limit(*limit, Arc::clone(&engine.clock))
             }
+            AccountEvent::EmailSet(email) => handle.set_email(email.as_deref()),
+            AccountEvent::LowBalanceSet(threshold) => handle.set_low_balance(*threshold),
             AccountEvent::Created { .. }
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}

@@ -206,7 +206,7 @@ impl DeliverySupervisor {
         };
         let outcome = in_flight.delivery.decide(input);
         if let Outcome::Moved(event) | Outcome::Contradiction(event) = &outcome {
-            self.batch.apply(in_flight, event);
+            self.batch.apply(&self.engine, in_flight, event);
             let phase = in_flight.delivery.phase;
             self.book.settle(message, event);
             match phase {

@@ -7,6 +7,8 @@
 //! loaded are bounded by their permits; restarts of its conversations by the settings, past which the
 //! number goes into quarantine.
 
+mod setting;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry as Slot;
@@ -16,18 +18,17 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WeakAddr};
 use didfarm_core::conversation::Conversation;
-use didfarm_core::event::{Entry, Event};
 use didfarm_core::ids::NumberId;
-use didfarm_core::number::{Number, NumberCommand};
+use didfarm_core::number::Number;
 use didfarm_core::peer::Peer;
 use didfarm_store::seq::Seq;
 use rustc_hash::FxHashMap;
-use tokio::sync::oneshot;
 
+pub(crate) use self::setting::SetNumber;
 use super::conversation::{ConversationActor, Pulse, ReceiveCommand, SendCommand};
 use super::partition::{Effect, Lookup, NumberFailed, PartitionContext};
+use crate::account::AccountHandle;
 use crate::meters::Kind;
-use crate::operate::OperateError;
 use crate::outbox::Outbox;
 use crate::restarts::RestartBudget;
 use crate::send::{SendError, Unavailable};
@@ -37,15 +38,6 @@ use crate::shared::Shared;
 const SWEPT_PER_TURN: usize = 1_000;
 /// Room for conversations that may stay empty before it is given back.
 const ROOM_KEPT: usize = 4_096;
-
-/// An operator's command for a number.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct SetNumber {
-    pub(crate) number: NumberId,
-    pub(crate) command: NumberCommand,
-    pub(crate) reply: oneshot::Sender<Result<Number, OperateError>>,
-}
 
 /// What the records hold of a pair.
 #[derive(Message)]
@@ -80,7 +72,8 @@ impl Sweep {
 /// What a number shares with its conversations.
 pub(crate) struct NumberContext {
     pub(crate) partition: Rc<PartitionContext>,
-    pub(crate) number: RefCell<Number>,
+    pub(crate) number: RefCell<Arc<Number>>,
+    pub(crate) account: Arc<AccountHandle>,
     pub(crate) alive: Cell<bool>,
     // Weak: the number lives as long as its partition wants it.
     addr: OnceCell<WeakAddr<NumberActor>>,
@@ -146,7 +139,8 @@ impl NumberActor {
     /// A number whose conversations are loaded from records that hold everything up to `load_after`.
     pub(crate) fn new(
         partition: Rc<PartitionContext>,
-        number: Number,
+        number: Arc<Number>,
+        account: Arc<AccountHandle>,
         load_after: Seq,
         instance: u64,
     ) -> NumberActor {
@@ -156,6 +150,7 @@ impl NumberActor {
         let context = NumberContext {
             partition,
             number: RefCell::new(number),
+            account,
             alive: Cell::new(true),
             addr: OnceCell::new(),
         };
@@ -371,33 +366,6 @@ impl Handler<ReceiveCommand> for NumberActor {
 
     fn handle(&mut self, command: ReceiveCommand, _: &mut Context<Self>) {
         self.forward(Command::Receive(command));
-    }
-}
-
-impl Handler<SetNumber> for NumberActor {
-    type Result = ();
-
-    fn handle(&mut self, set: SetNumber, _: &mut Context<Self>) {
-        let engine = self.context.engine();
-        let decided = self.context.number.borrow().decide(set.command);
-        match decided {
-            Err(refusal) => {
-                let _ = set.reply.send(Err(refusal.into()));
-            }
-            Ok(event) => {
-                self.context.number.borrow_mut().evolve(&event);
-                let number = self.context.number.borrow().clone();
-                let entry = Entry {
-                    at: engine.now(),
-                    events: vec![Event::Number(number.id, event)],
-                };
-                let effect = Effect::NumberSet {
-                    number: Box::new(number),
-                    reply: set.reply,
-                };
-                self.context.outbox().append(entry, [effect]);
-            }
-        }
     }
 }
 

@@ -27,6 +27,8 @@ use super::root::{Exited, RootSupervisor};
 use crate::admission::Permit;
 use crate::inbox::Drain;
 use crate::meters::Kind;
+use crate::meters::auto_reply::AutoReplyOutcome;
+use crate::offers::Tell;
 use crate::operate::OperateError;
 use crate::outbox::{Durable, DurableBell, Outbox};
 use crate::receive::ReceivedMessage;
@@ -58,8 +60,14 @@ pub(crate) enum Effect {
         reply: ReceiveReply,
         _permit: Option<Permit>,
     },
+    /// A number answered by itself.
+    Answered {
+        channel: Channel,
+        delivery: Box<NewDelivery>,
+    },
+    Tell(Tell),
     NumberSet {
-        number: Box<Number>,
+        number: Arc<Number>,
         reply: oneshot::Sender<Result<Number, OperateError>>,
     },
 }
@@ -171,12 +179,17 @@ impl PartitionActor {
         &self.context.engine
     }
 
-    fn host(&mut self, number: Number) {
+    fn host(&mut self, number: Arc<Number>) {
         let id = number.id;
+        let Some(account) = self.engine().directory.account(number.account) else {
+            tracing::error!(number = %id, "a number's account is not known: nothing is taken for it");
+            return;
+        };
         self.hosted += 1;
         let actor = NumberActor::new(
             Rc::clone(&self.context),
             number,
+            account,
             self.load_after,
             self.hosted,
         );
@@ -212,7 +225,7 @@ impl PartitionActor {
             }
             PartitionInput::Host(number) => {
                 if !self.numbers.contains_key(&number.id) {
-                    self.host(*number);
+                    self.host(Arc::new(*number));
                 }
             }
         }
@@ -243,9 +256,15 @@ impl PartitionActor {
                     engine.meters.received(channel, received.duplicate);
                     reply.stored(&engine, received);
                 }
+                Effect::Answered { channel, delivery } => {
+                    engine.delivery.push(DeliveryInput::New(delivery));
+                    engine.meters.accepted(channel);
+                    engine.meters.auto_replies.count(AutoReplyOutcome::Sent);
+                }
+                Effect::Tell(tell) => tell.perform(&engine),
                 Effect::NumberSet { number, reply } => {
                     engine.directory.set_number(&number);
-                    let _ = reply.send(Ok(*number));
+                    let _ = reply.send(Ok(Arc::unwrap_or_clone(number)));
                 }
             }
         }

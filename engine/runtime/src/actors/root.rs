@@ -19,14 +19,18 @@ use didfarm_core::event::{Entry, Event};
 use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::number::{Number, NumberState};
 use didfarm_core::refusal::Refusal;
+use didfarm_core::time::Timestamp;
+use didfarm_core::webhook::{EventType, Fact, NumberSnapshot};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::oneshot;
 
 use super::account::{AccountActor, Operate, View};
 use super::delivery::rebuild::Rebuilt;
 use super::partition::PartitionInput;
-use crate::account::AccountHandle;
+use super::webhooks::rebuild::Endpoints;
+use crate::account::{AccountDefaults, AccountHandle};
 use crate::meters::Kind;
+use crate::offers::{About, Offer};
 use crate::operate::{AccountView, NewAccount, NewNumber, OperateError};
 use crate::outbox::{Durable, DurableBell, Outbox};
 use crate::restarts::RestartBudget;
@@ -71,18 +75,27 @@ pub(crate) struct ListAccounts;
 pub(crate) enum Exited {
     Partition(usize),
     Delivery,
+    Webhooks,
+    Mails,
 }
 
 /// Starts what the root supervises, again and again.
 pub(crate) struct Factories {
     pub(crate) partition: Box<dyn Fn(usize, Addr<RootSupervisor>)>,
     pub(crate) delivery: Box<dyn Fn(Rebuilt, Addr<RootSupervisor>)>,
+    pub(crate) webhooks: Box<dyn Fn(Endpoints, Addr<RootSupervisor>)>,
+    pub(crate) mails: Box<dyn Fn(Addr<RootSupervisor>)>,
 }
 
 /// The delivery supervisor's records were read again.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct DeliveryReread(Box<Rebuilt>);
+
+/// The webhook supervisor's records were read again.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct EndpointsReread(Box<Endpoints>);
 
 /// A failed account actor's record was read again, for the command that waits.
 #[derive(Message)]
@@ -153,42 +166,33 @@ impl RootSupervisor {
     }
 
     fn create(&mut self, command: CreateAccount) {
-        let NewAccount { name, rate_limit } = command.new;
-        let event = match Account::decide_create(&name, rate_limit) {
-            Ok(event) => event,
+        let id = AccountId(self.account_next);
+        let at = self.engine.now();
+        let (account, events) = match decide_account(id, command.new, at) {
+            Ok(decided) => decided,
             Err(refusal) => {
                 let _ = command.reply.send(Err(refusal.into()));
                 return;
             }
         };
-        let id = AccountId(self.account_next);
         self.account_next += 1;
-        let at = self.engine.now();
-        let account = Account::created(id, &name, rate_limit, at);
-        let limit = rate_limit.unwrap_or_else(|| self.engine.default_limit());
-        let handle = Arc::new(AccountHandle::new(
-            &account,
-            limit,
-            Arc::clone(&self.engine.clock),
-        ));
+        let defaults = AccountDefaults::of(&self.engine.settings);
+        let clock = Arc::clone(&self.engine.clock);
+        let handle = Arc::new(AccountHandle::new(&account, &defaults, clock));
         let view = AccountView {
             id,
-            name,
-            rate_limit: limit,
+            name: account.name.to_string(),
+            rate_limit: handle.limit(),
+            email: account.email.as_deref().map(str::to_owned),
             balance: account.balance,
+            low_balance: handle.low_balance(),
             key_ids: Vec::new(),
         };
         // The handle is known before it is durable, but no key opens it before then.
         self.engine.directory.add_account(handle);
         self.start_account(account);
         let effect: RootEffect = Box::new(move |_| drop(command.reply.send(Ok(view))));
-        self.outbox.append(
-            Entry {
-                at,
-                events: vec![Event::Account(id, event)],
-            },
-            [effect],
-        );
+        self.outbox.append(Entry { at, events }, [effect]);
     }
 
     fn add_number(&mut self, command: AddNumber) {
@@ -204,19 +208,43 @@ impl RootSupervisor {
         // Taken at once, so that the same number is not hosted twice; known to others once it is durable.
         self.numbers_waiting.insert(number.e164);
         let engine = Arc::clone(&self.engine);
+        let at = engine.now();
+        let offer = self.offer_number(&number, at);
+        let (offered, tell) = offer.map(|offer| (offer.event, offer.tell)).unzip();
         let entry = Entry {
-            at: engine.now(),
-            events: vec![event],
+            at,
+            events: [event].into_iter().chain(offered).collect(),
         };
         let effect: RootEffect = Box::new(move |root| {
             root.numbers_waiting.remove(&number.e164);
             engine.directory.set_number(&number);
+            if let Some(tell) = tell {
+                tell.perform(&engine);
+            }
             engine
                 .partition_of(number.id)
                 .push(PartitionInput::Host(Box::new(number.clone())));
             let _ = command.reply.send(Ok(number));
         });
         self.outbox.append(entry, [effect]);
+    }
+
+    /// What the account's endpoints are told of a number that comes to it.
+    fn offer_number(&self, number: &Number, at: Timestamp) -> Option<Offer> {
+        let account = self.engine.directory.account(number.account)?;
+        let about = About {
+            number: Some(number.id),
+            ..About::ACCOUNT
+        };
+        let added = || {
+            Fact::NumberAdded(NumberSnapshot {
+                state: number.state,
+                sms: number.sms,
+                whatsapp: number.whatsapp,
+            })
+        };
+        self.engine
+            .offer(at, &account, about, EventType::NumberAdded, added)
     }
 
     fn decide_number(&self, new: NewNumber) -> Result<(Number, Event), OperateError> {
@@ -241,6 +269,8 @@ impl RootSupervisor {
             },
             sms: new.sms,
             whatsapp: new.whatsapp,
+            forward_to: None,
+            auto_reply: None,
         };
         let event = Number::decide_add(number.clone())?;
         Ok((number, Event::Number(id, event)))
@@ -277,6 +307,23 @@ impl RootSupervisor {
                 self.engine.meters.restarted(Kind::Partition);
                 (self.factories.partition)(index, ctx.address());
             }
+            Exited::Webhooks => {
+                self.engine.meters.restarted(Kind::Webhooks);
+                let (root, on_hopeless) = (ctx.address(), Arc::clone(&self.on_hopeless));
+                self.engine.read_after(
+                    &self.engine.loaders,
+                    self.engine.journal.appended(),
+                    Endpoints::read,
+                    move |endpoints| match endpoints {
+                        Ok(endpoints) => root.do_send(EndpointsReread(Box::new(endpoints))),
+                        Err(error) => on_hopeless(&format!("endpoints cannot be read: {error}")),
+                    },
+                );
+            }
+            Exited::Mails => {
+                self.engine.meters.restarted(Kind::Mails);
+                (self.factories.mails)(ctx.address());
+            }
             Exited::Delivery => {
                 self.engine.meters.restarted(Kind::Delivery);
                 let (root, on_hopeless) = (ctx.address(), Arc::clone(&self.on_hopeless));
@@ -298,6 +345,28 @@ impl RootSupervisor {
             }
         }
     }
+}
+
+/// Decides to make an account: what it is then, and the events.
+fn decide_account(
+    id: AccountId,
+    new: NewAccount,
+    at: Timestamp,
+) -> Result<(Account, Vec<Event>), Refusal> {
+    let NewAccount {
+        name,
+        rate_limit,
+        email,
+    } = new;
+    let created = Account::decide_create(&name, rate_limit)?;
+    let mut account = Account::created(id, &name, rate_limit, at);
+    let mut events = vec![Event::Account(id, created)];
+    if let Some(email) = email {
+        let set = account.decide(AccountCommand::SetEmail(Some(email.into())))?;
+        account.evolve(&set);
+        events.push(Event::Account(id, set));
+    }
+    Ok((account, events))
 }
 
 impl Actor for RootSupervisor {
@@ -395,6 +464,14 @@ impl Handler<DeliveryReread> for RootSupervisor {
 
     fn handle(&mut self, reread: DeliveryReread, ctx: &mut Context<Self>) {
         (self.factories.delivery)(*reread.0, ctx.address());
+    }
+}
+
+impl Handler<EndpointsReread> for RootSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, reread: EndpointsReread, ctx: &mut Context<Self>) {
+        (self.factories.webhooks)(*reread.0, ctx.address());
     }
 }
 

@@ -14,7 +14,7 @@ use crate::read::{
     PAGE_ROWS_MAX, Page, Position, ReadError, SCAN_ROWS_MAX,
 };
 
-fn damaged(error: RecordsError) -> ReadError {
+pub(super) fn damaged(error: RecordsError) -> ReadError {
     ReadError::Damaged {
         sentence: error.to_string(),
     }

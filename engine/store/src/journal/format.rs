@@ -7,7 +7,7 @@
 //! | Offset | Bytes | Field |
 //! |---|---|---|
 //! | 0 | 4 | magic `F5 44 46 4A` |
-//! | 4 | 4 | format version, 2 |
+//! | 4 | 4 | format version, 3 |
 //! | 8 | 8 | seq of the first entry |
 //! | 16 | 8 | salt, random per segment |
 //! | 24 | 4 | zeros |
@@ -28,7 +28,7 @@
 //! | 24 | … | payload, then zeros to a multiple of 8 |
 //!
 //! The payload is `count` times: length (4 bytes), then as many bytes: entry version (1 byte,
-//! 2), then the entry in positional rmp.
+//! 3), then the entry in positional rmp.
 //!
 //! A frame header of zeros is the end of the segment's data. Both magics hold bytes that occur
 //! in no UTF-8 text, and the salt takes part in every frame's checksum: neither a message's body
@@ -39,9 +39,9 @@ use serde::Serialize;
 use crate::seq::Seq;
 
 /// Is the format that this code writes, and the only one that it reads.
-pub(crate) const FORMAT_VERSION: u32 = 2;
+pub(crate) const FORMAT_VERSION: u32 = 3;
 /// Is the version byte before each entry.
-pub(crate) const ENTRY_VERSION: u8 = 2;
+pub(crate) const ENTRY_VERSION: u8 = 3;
 /// Is the length of a segment's header.
 pub(crate) const SEGMENT_HEADER_BYTES: u64 = 32;
 /// Is the length of a frame's header.

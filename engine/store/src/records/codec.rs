@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The version that is written, and the only one that is read.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Why record bytes cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,8 @@
 //! Keys of the record maps: big-endian, so that they sort as their fields do; newest first where a
 //! list reads so.
 
+mod webhooks;
+
 use std::ops::Deref;
 
 use didfarm_core::ids::{
@@ -14,6 +16,11 @@ use sha2::{Digest, Sha256};
 use super::AGED_RECEIPTS_MAX;
 use crate::packed::PackedMap;
 use crate::seq::Seq;
+
+pub use webhooks::{
+    AttemptPlace, attempt, attempt_of, event, event_of, mail, mail_given_up, mail_of, pending,
+    pending_of,
+};
 
 /// Bytes of SHA-256 that stand for a text in a key: enough that no two texts ever share them.
 const DIGEST_BYTES: usize = 16;
@@ -30,6 +37,8 @@ pub struct Maps {
     pub accounts: PackedMap,
     /// Number id → number.
     pub numbers: PackedMap,
+    /// (number id, part) → a part of its auto-reply rules, which no row has room for.
+    pub auto_replies: PackedMap,
     /// Conversation id → conversation.
     pub conversations: PackedMap,
     /// (number, peer or alias of the peer) → conversation id.
@@ -57,12 +66,25 @@ pub struct Maps {
     pub inbox: PackedMap,
     /// (account, journal sequence, place) → one movement of money.
     pub ledger: PackedMap,
+    /// Endpoint id → endpoint and how much waits for it.
+    pub endpoints: PackedMap,
+    /// (account, event) → the event and what came of it at each endpoint.
+    pub events: PackedMap,
+    /// (endpoint, due, event) → an event that is to be sent to an endpoint.
+    pub pending: PackedMap,
+    /// (endpoint, newest first, event, ordinal, part) → an attempt, and the further parts of its body.
+    pub attempts: PackedMap,
+    /// (due, mail) → a mail that waits.
+    pub mails: PackedMap,
+    /// Place in a ring → a mail that was given up.
+    pub mails_given_up: PackedMap,
 }
 
 /// The maps of every store.
 pub const MAPS: Maps = Maps {
     accounts: PackedMap::new(b'a'),
     numbers: PackedMap::new(b'n'),
+    auto_replies: PackedMap::new(b'r'),
     conversations: PackedMap::new(b'c'),
     pairs: PackedMap::new(b'q'),
     extents: PackedMap::new(b'x'),
@@ -76,6 +98,12 @@ pub const MAPS: Maps = Maps {
     timeline: PackedMap::new(b't'),
     inbox: PackedMap::new(b'i'),
     ledger: PackedMap::new(b'l'),
+    endpoints: PackedMap::new(b'e'),
+    events: PackedMap::new(b'v'),
+    pending: PackedMap::new(b'w'),
+    attempts: PackedMap::new(b'h'),
+    mails: PackedMap::new(b's'),
+    mails_given_up: PackedMap::new(b'u'),
 };
 
 /// The key of an entity whose id is one integer.
@@ -86,6 +114,17 @@ pub fn id(id: u64) -> [u8; 8] {
 /// The integer back from [`id`].
 pub fn id_of(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.try_into().ok()?))
+}
+
+/// The key of a part of a number's auto-reply rules.
+pub fn auto_reply(number: NumberId, part: u8) -> [u8; 5] {
+    join(&number.0.to_be_bytes(), &[part])
+}
+
+/// Number and part back from [`auto_reply`].
+pub fn auto_reply_of(key: &[u8]) -> Option<(NumberId, u8)> {
+    let [a, b, c, d, part] = key.try_into().ok()?;
+    Some((NumberId(u32::from_be_bytes([a, b, c, d])), part))
 }
 
 /// The key of a pair: our number's id, then the peer's digits, or `0xff` and the digest of its name.

@@ -1,8 +1,12 @@
 //! Reading records: by id, and in pages. Every call blocks on sled: it belongs on a reader thread.
 
 mod carriers;
+mod mails;
+mod rules;
+mod webhooks;
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use didfarm_core::account::Account;
 use didfarm_core::conversation::Conversation;
@@ -12,6 +16,7 @@ use didfarm_core::message::Message;
 use didfarm_core::number::Number;
 use didfarm_core::peer::Peer;
 use didfarm_core::time::Timestamp;
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 
 use super::keys::{self, MAPS};
@@ -41,7 +46,12 @@ impl Records {
     /// # Errors
     /// The record is damaged.
     pub fn number(&self, id: NumberId) -> Result<Option<Number>, RecordsError> {
-        self.get(MAPS.numbers, "number", &keys::id(id.get()))
+        let number: Option<Number> = self.get(MAPS.numbers, "number", &keys::id(id.get()))?;
+        let Some(mut number) = number else {
+            return Ok(None);
+        };
+        number.auto_reply = self.rules(id)?.map(Arc::new);
+        Ok(Some(number))
     }
 
     /// One conversation.
@@ -116,10 +126,20 @@ impl Records {
     /// # Errors
     /// A record is damaged.
     pub fn each_number(&self, mut visit: impl FnMut(Number)) -> Result<(), RecordsError> {
-        self.each(MAPS.numbers, "number", Bound::Unbounded, |_, record| {
-            visit(record);
-            Ok(Take::Next)
-        })
+        let mut known = FxHashMap::default();
+        self.each_rules(None, |number, rules| {
+            known.insert(number, rules);
+        })?;
+        self.each(
+            MAPS.numbers,
+            "number",
+            Bound::Unbounded,
+            |_, mut number: Number| {
+                number.auto_reply = known.remove(&number.id).map(Arc::new);
+                visit(number);
+                Ok(Take::Next)
+            },
+        )
     }
 
     /// Walks every open delivery.
@@ -263,9 +283,21 @@ impl Records {
         from: Bound<Vec<u8>>,
         mut visit: impl FnMut(&[u8], T) -> Result<Take, RecordsError>,
     ) -> Result<(), RecordsError> {
+        self.each_raw(map, from, |key, value| {
+            visit(key, working::read(kind, key, value)?)
+        })
+    }
+
+    /// As [`Records::each`], for a map whose values are not all of one kind.
+    fn each_raw(
+        &self,
+        map: PackedMap,
+        from: Bound<Vec<u8>>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<Take, RecordsError>,
+    ) -> Result<(), RecordsError> {
         for row in map.scan(self.shelf(), from, Direction::Forward) {
             let (key, value) = row?;
-            if let Take::Stop = visit(&key, working::read(kind, &key, &value)?)? {
+            if let Take::Stop = visit(&key, &value)? {
                 break;
             }
         }

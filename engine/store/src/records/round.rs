@@ -1,8 +1,13 @@
 //! One round: journal entries applied to the records through core's `evolve`, written as one batch.
 
+mod attempts;
 mod conversation;
 mod delivery;
+mod directory;
+mod mails;
 mod rows;
+mod webhook_rows;
+mod webhooks;
 
 use std::collections::BTreeMap;
 
@@ -10,12 +15,17 @@ use didfarm_core::account::{Account, AccountEvent};
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::event::{Entry, Event};
-use didfarm_core::ids::{AccountId, ConversationId, NumberId};
+use didfarm_core::ids::ConversationId;
 use didfarm_core::message::Message;
-use didfarm_core::number::{Number, NumberEvent};
+use didfarm_core::number::Number;
 use didfarm_core::time::Timestamp;
 
+pub use attempts::{ATTEMPTS_MAX, BODY_PART_BYTES_MAX, EVENT_ATTEMPTS_MAX, RESULTS_MAX};
 pub use rows::{AgedReceipt, HeldPart, InboxRow, LedgerCause, LedgerEntry, ParkedRow, TimelineRow};
+pub use webhook_rows::{
+    AttemptMark, AttemptRow, BodyPart, EndpointRecord, EventResult, EventRow, GivenUpMail,
+    PendingRow, ResultState,
+};
 
 use super::keys::{self, MAPS};
 use super::working::Working;
@@ -24,6 +34,8 @@ use crate::packed::PackedMap;
 use crate::seq::Seq;
 use crate::shelf::{Shelf, ShelfBatch};
 use conversation::{InboxMove, Pairs};
+use mails::Mails;
+use webhooks::Webhooks;
 
 type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
@@ -37,6 +49,7 @@ pub struct Round<'a> {
     meta: Meta,
     accounts: Working<[u8; 8], Account>,
     numbers: Working<[u8; 8], Number>,
+    auto_replies: Changes,
     conversations: Working<[u8; 8], Conversation>,
     messages: Working<[u8; 8], Message>,
     in_flight: Working<[u8; 8], InFlight>,
@@ -50,6 +63,8 @@ pub struct Round<'a> {
     timeline: Added,
     inbox: BTreeMap<ConversationId, InboxMove>,
     ledger: Added,
+    webhooks: Webhooks,
+    mails: Mails,
 }
 
 impl<'a> Round<'a> {
@@ -60,6 +75,7 @@ impl<'a> Round<'a> {
             meta,
             accounts: Working::new(MAPS.accounts, "account"),
             numbers: Working::new(MAPS.numbers, "number"),
+            auto_replies: Changes::new(),
             conversations: Working::new(MAPS.conversations, "conversation"),
             messages: Working::new(MAPS.messages, "message"),
             in_flight: Working::new(MAPS.in_flight, "delivery"),
@@ -73,6 +89,8 @@ impl<'a> Round<'a> {
             timeline: Added::new(),
             inbox: BTreeMap::new(),
             ledger: Added::new(),
+            webhooks: Webhooks::new(),
+            mails: Mails::new(),
         }
     }
 
@@ -141,61 +159,15 @@ impl<'a> Round<'a> {
                 keys::parts(key).for_each(|part| self.parts.remove(part));
                 Ok(())
             }
+            Event::Offered(event) => self.offered(at, event),
+            Event::Endpoint(id, happened) => self.endpoint(at, *id, happened),
+            Event::Attempted(attempt) => self.attempted(attempt),
+            Event::Redelivered(redelivery) => self.redelivered(*redelivery),
+            Event::PendingDropped(endpoint, rows) => self.pending_dropped(*endpoint, rows),
+            Event::EventsForgotten(account, events) => self.forgotten(*account, events),
+            Event::MailQueued(mail) => self.mail_queued(at, mail),
+            Event::MailTried(tried) => self.mail_tried(at, tried),
         }
-    }
-
-    fn account(&mut self, at: At, id: AccountId, event: &AccountEvent) -> Result<(), RecordsError> {
-        let record = self.accounts.get(self.shelf, keys::id(id.get()))?;
-        if let AccountEvent::Created { name, rate_limit } = event {
-            *record = Some(Account::created(id, name, *rate_limit, at.time));
-            self.meta.counts.accounts += 1;
-            self.meta.account_next = self.meta.account_next.max(id.0 + 1);
-            return Ok(());
-        }
-        let Some(account) = record else {
-            return Err(at.missing(format!("account {id}")));
-        };
-        account.evolve(event);
-        let (amount, cause) = match event {
-            AccountEvent::ToppedUp(amount) => (Some(*amount), LedgerCause::TopUp),
-            AccountEvent::Charged { message, .. } => {
-                (event.amount(), LedgerCause::Charge(*message))
-            }
-            AccountEvent::Refunded { message, .. } => {
-                if let Some(message) = self.messages.get(self.shelf, keys::id(message.0))? {
-                    message.refunded = true;
-                }
-                (event.amount(), LedgerCause::Refund(*message))
-            }
-            AccountEvent::Created { .. }
-            | AccountEvent::KeyAdded(_)
-            | AccountEvent::RateLimitSet(_) => return Ok(()),
-        };
-        let Some(amount) = amount else { return Ok(()) };
-        let entry = LedgerEntry {
-            at: at.time,
-            amount,
-            cause,
-        };
-        let key = keys::ledger(id, at.seq, at.place).to_vec();
-        self.ledger.push((key, Some(codec::encode(&entry))));
-        self.meta.counts.ledger += 1;
-        Ok(())
-    }
-
-    fn number(&mut self, at: At, id: NumberId, event: &NumberEvent) -> Result<(), RecordsError> {
-        let record = self.numbers.get(self.shelf, keys::id(id.get()))?;
-        if let NumberEvent::Added(number) = event {
-            *record = Some(number.clone());
-            self.meta.counts.numbers += 1;
-            self.meta.number_next = self.meta.number_next.max(id.0 + 1);
-            return Ok(());
-        }
-        let Some(number) = record else {
-            return Err(at.missing(format!("number {id}")));
-        };
-        number.evolve(event);
-        Ok(())
     }
 
     /// Writes the round; returns how far the records are then.
@@ -215,6 +187,12 @@ impl<'a> Round<'a> {
         self.aged.commit(shelf, &mut batch)?;
         let counts = &mut self.meta.counts;
         grow(&mut counts.parts, self.parts.commit(shelf, &mut batch)?);
+        let rules = MAPS
+            .auto_replies
+            .apply(shelf, &self.auto_replies, &mut batch)?;
+        grow(&mut counts.auto_replies, rules);
+        self.webhooks.commit(shelf, counts, &mut batch)?;
+        self.mails.commit(shelf, counts, &mut batch)?;
         MAPS.inbox.apply(shelf, &inbox, &mut batch)?;
         let indexes: [(PackedMap, Added); 3] = [
             (MAPS.extents, self.extents),

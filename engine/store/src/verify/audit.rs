@@ -41,6 +41,9 @@ pub(super) struct Highest {
     pub account: u64,
     pub number: u64,
     pub extent: u64,
+    pub endpoint: u64,
+    pub event: u64,
+    pub mail: u64,
 }
 
 /// What a look-up gave.

@@ -4,7 +4,7 @@ use super::audit::Audit;
 use super::maps;
 use crate::packed::PackedMap;
 use crate::records::keys::MAPS;
-use crate::records::{AGED_RECEIPTS_MAX, Meta};
+use crate::records::{AGED_RECEIPTS_MAX, MAILS_GIVEN_UP_MAX, Meta};
 
 /// Compares the meta row with what was found.
 pub(super) fn check(audit: &mut Audit<'_>) {
@@ -19,6 +19,17 @@ pub(super) fn check(audit: &mut Audit<'_>) {
         ),
         ("number", u64::from(meta.number_next), audit.highest.number),
         ("extent", meta.extent_next, audit.highest.extent),
+        (
+            "endpoint",
+            u64::from(meta.endpoint_next),
+            audit.highest.endpoint,
+        ),
+        (
+            "event",
+            meta.event_last.get().saturating_add(1),
+            audit.highest.event,
+        ),
+        ("mail", meta.mail_next, audit.highest.mail),
     ];
     for (kind, next, highest) in next_ids {
         if next <= highest {
@@ -31,7 +42,7 @@ pub(super) fn check(audit: &mut Audit<'_>) {
 
 fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
     let counts = meta.counts;
-    let stored: [(PackedMap, u64); 14] = [
+    let stored: [(PackedMap, u64); 21] = [
         (MAPS.accounts, counts.accounts),
         (MAPS.numbers, counts.numbers),
         (MAPS.conversations, counts.conversations),
@@ -46,6 +57,16 @@ fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
         (MAPS.inbound, counts.inbound),
         (MAPS.parts, counts.parts),
         (MAPS.aged, meta.aged_total.min(AGED_RECEIPTS_MAX)),
+        (MAPS.auto_replies, counts.auto_replies),
+        (MAPS.endpoints, counts.endpoints),
+        (MAPS.events, counts.events),
+        (MAPS.pending, counts.pending),
+        (MAPS.attempts, counts.attempts),
+        (MAPS.mails, counts.mails),
+        (
+            MAPS.mails_given_up,
+            meta.mails_given_up_total.min(MAILS_GIVEN_UP_MAX),
+        ),
     ];
     for (map, stored) in stored {
         let found = audit.rows.get(&map.prefix()).copied().unwrap_or(0);

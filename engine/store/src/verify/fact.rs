@@ -3,7 +3,9 @@
 use std::fmt;
 
 use didfarm_core::channel::{Channel, Direction};
-use didfarm_core::ids::{AccountId, ConversationId, Extent, MessageId, NumberId};
+use didfarm_core::ids::{
+    AccountId, ConversationId, EndpointId, EventId, Extent, MessageId, NumberId,
+};
 use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
 
@@ -25,16 +27,22 @@ pub(super) enum Index {
     Inbound,
     /// How many messages lie in each extent, by conversations.
     Extents,
+    /// What waits for endpoints, by events.
+    Pending,
+    /// Attempts, by events.
+    Attempts,
 }
 
 impl Index {
-    pub const ALL: [Index; 6] = [
+    pub const ALL: [Index; 8] = [
         Index::Ledger,
         Index::Timeline,
         Index::Inbox,
         Index::Pairs,
         Index::Inbound,
         Index::Extents,
+        Index::Pending,
+        Index::Attempts,
     ];
 
     pub fn invariant(self) -> &'static str {
@@ -44,6 +52,8 @@ impl Index {
             Index::Pairs => "V7",
             Index::Inbound => "V12",
             Index::Extents => "V5",
+            Index::Pending => "V15",
+            Index::Attempts => "V16",
         }
     }
 
@@ -56,6 +66,8 @@ impl Index {
             Index::Pairs => &[MAPS.conversations, MAPS.pairs],
             Index::Inbound => &[MAPS.conversations, MAPS.inbound],
             Index::Extents => &[MAPS.conversations, MAPS.extents, MAPS.messages],
+            Index::Pending => &[MAPS.events, MAPS.pending],
+            Index::Attempts => &[MAPS.events, MAPS.attempts],
         }
     }
 }
@@ -69,6 +81,8 @@ impl fmt::Display for Index {
             Index::Pairs => "the pair index",
             Index::Inbound => "the inbound ids",
             Index::Extents => "the extent",
+            Index::Pending => "what waits",
+            Index::Attempts => "the attempts",
         })
     }
 }
@@ -110,6 +124,20 @@ pub(super) enum Fact {
         extent: Extent,
         messages: u32,
     },
+    Pending {
+        event: EventId,
+        endpoint: EndpointId,
+        due: Timestamp,
+        made: u16,
+        conversation: Option<ConversationId>,
+    },
+    Attempt {
+        event: EventId,
+        endpoint: EndpointId,
+        at: Timestamp,
+        ordinal: u16,
+        parts: u8,
+    },
 }
 
 impl Fact {
@@ -122,6 +150,8 @@ impl Fact {
             Fact::Pair { .. } => Index::Pairs,
             Fact::InboundRows { .. } => Index::Inbound,
             Fact::Extent { .. } => Index::Extents,
+            Fact::Pending { .. } => Index::Pending,
+            Fact::Attempt { .. } => Index::Attempts,
         }
     }
 
@@ -135,6 +165,7 @@ impl Fact {
             | Fact::Pair { conversation, .. }
             | Fact::InboundRows { conversation } => conversation.0,
             Fact::Extent { extent, .. } => extent.0,
+            Fact::Pending { event, .. } | Fact::Attempt { event, .. } => event.0,
         }
     }
 
@@ -148,6 +179,7 @@ impl Fact {
             | Fact::Pair { conversation, .. }
             | Fact::InboundRows { conversation } => conversation.to_string(),
             Fact::Extent { extent, .. } => format!("extent {}", extent.0),
+            Fact::Pending { event, .. } | Fact::Attempt { event, .. } => event.to_string(),
         }
     }
 
@@ -220,6 +252,22 @@ impl fmt::Display for Fact {
             Fact::Pair { key, .. } => write!(f, "a row of {}", key.number()),
             Fact::InboundRows { .. } => write!(f, "rows of its own"),
             Fact::Extent { messages, .. } => write!(f, "{messages} messages"),
+            Fact::Pending {
+                endpoint,
+                due,
+                made,
+                ..
+            } => write!(f, "a row of {endpoint} at {due} after {made} attempts"),
+            Fact::Attempt {
+                endpoint,
+                at,
+                ordinal,
+                parts,
+                ..
+            } => write!(
+                f,
+                "attempt {ordinal} at {endpoint} of {at}, in {parts} rows"
+            ),
         }
     }
 }

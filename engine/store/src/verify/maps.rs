@@ -6,12 +6,16 @@ use std::marker::PhantomData;
 use didfarm_core::account::Account;
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;
+use didfarm_core::mail::WaitingMail;
 use didfarm_core::message::Message;
 use didfarm_core::number::Number;
 
 use crate::packed::PackedMap;
 use crate::records::keys::MAPS;
-use crate::records::round::{AgedReceipt, HeldPart, InboxRow, LedgerEntry, ParkedRow, TimelineRow};
+use crate::records::round::{
+    AgedReceipt, AttemptRow, BodyPart, EndpointRecord, EventRow, GivenUpMail, HeldPart, InboxRow,
+    LedgerEntry, ParkedRow, PendingRow, TimelineRow,
+};
 
 /// A packed map whose values are records of one type.
 pub(super) struct Map<T> {
@@ -41,6 +45,14 @@ pub(super) const PARTS: Map<HeldPart> = Map::new(MAPS.parts, "part");
 pub(super) const TIMELINE: Map<TimelineRow> = Map::new(MAPS.timeline, "timeline row");
 pub(super) const INBOX: Map<InboxRow> = Map::new(MAPS.inbox, "inbox row");
 pub(super) const LEDGER: Map<LedgerEntry> = Map::new(MAPS.ledger, "ledger entry");
+pub(super) const ENDPOINTS: Map<EndpointRecord> = Map::new(MAPS.endpoints, "endpoint");
+pub(super) const EVENTS: Map<EventRow> = Map::new(MAPS.events, "event");
+pub(super) const PENDING: Map<PendingRow> = Map::new(MAPS.pending, "pending event");
+pub(super) const ATTEMPTS: Map<AttemptRow> = Map::new(MAPS.attempts, "attempt");
+/// The rows behind the first of each attempt.
+pub(super) const BODY_PARTS: Map<BodyPart> = Map::new(MAPS.attempts, "part of an attempt");
+pub(super) const MAILS: Map<WaitingMail> = Map::new(MAPS.mails, "mail");
+pub(super) const MAILS_GIVEN_UP: Map<GivenUpMail> = Map::new(MAPS.mails_given_up, "given up mail");
 
 /// What a breach calls a map.
 pub(super) fn name(map: PackedMap) -> &'static str {
@@ -60,6 +72,13 @@ pub(super) fn name(map: PackedMap) -> &'static str {
         (MAPS.timeline, "the timeline"),
         (MAPS.inbox, "the inbox"),
         (MAPS.ledger, "the ledger"),
+        (MAPS.auto_replies, "the auto-reply rules"),
+        (MAPS.endpoints, "the endpoints"),
+        (MAPS.events, "the events"),
+        (MAPS.pending, "the pending events"),
+        (MAPS.attempts, "the attempts"),
+        (MAPS.mails, "the mails"),
+        (MAPS.mails_given_up, "the given up mails"),
     ];
     known
         .into_iter()

@@ -64,6 +64,18 @@ pub struct Report {
     pub parts: u64,
     /// Ledger entries.
     pub ledger: u64,
+    /// Endpoints, and deleted ones for which something still waits.
+    pub endpoints: u64,
+    /// Events that endpoints are told of.
+    pub events: u64,
+    /// Events that wait for an endpoint.
+    pub pending: u64,
+    /// Attempts.
+    pub attempts: u64,
+    /// Mails that wait.
+    pub mails: u64,
+    /// Mails that were given up and are kept.
+    pub mails_given_up: u64,
     /// Expected messages that were looked for.
     pub expected: u64,
     /// The first breaches found, [`BREACHES_KEPT_MAX`] at most.
@@ -123,6 +135,12 @@ impl fmt::Display for Report {
             ("carrier ids", self.owners),
             ("inbound ids", self.inbound_ids),
             ("parts", self.parts),
+            ("endpoints", self.endpoints),
+            ("events", self.events),
+            ("pending", self.pending),
+            ("attempts", self.attempts),
+            ("mails", self.mails),
+            ("given up mails", self.mails_given_up),
             ("expected", self.expected),
         ] {
             writeln!(f, "{name:<14} {count}")?;

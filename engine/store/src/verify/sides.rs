@@ -2,15 +2,17 @@
 
 use didfarm_core::channel::Direction;
 use didfarm_core::conversation::Conversation;
-use didfarm_core::ids::{AccountId, ConversationId, Extent, MessageId};
+use didfarm_core::ids::{AccountId, ConversationId, EndpointId, Extent, MessageId};
 use didfarm_core::message::Message;
 use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
 
 use super::conversations::Extents;
 use super::fact::Fact;
-use crate::records::keys::{self, PairKey};
-use crate::records::round::{InboxRow, LedgerCause, LedgerEntry, TimelineRow};
+use crate::records::keys::{self, AttemptPlace, PairKey};
+use crate::records::round::{
+    AttemptRow, EventRow, InboxRow, LedgerCause, LedgerEntry, PendingRow, TimelineRow,
+};
 
 /// What a message calls for.
 pub(super) fn of_message(message: &Message, mut tell: impl FnMut(Fact)) {
@@ -76,6 +78,32 @@ pub(super) fn of_conversation(
     }
 }
 
+/// What an event calls for: its rows among what waits, and its attempts.
+pub(super) fn of_event(row: &EventRow, mut tell: impl FnMut(Fact)) {
+    let event = row.event.id;
+    for result in &row.results {
+        let endpoint = result.endpoint;
+        if let Some(due) = result.due {
+            tell(Fact::Pending {
+                event,
+                endpoint,
+                due,
+                made: result.made,
+                conversation: row.event.conversation,
+            });
+        }
+        for mark in &result.attempts {
+            tell(Fact::Attempt {
+                event,
+                endpoint,
+                at: mark.at,
+                ordinal: mark.ordinal,
+                parts: mark.parts,
+            });
+        }
+    }
+}
+
 /// What a ledger entry is to a message; nothing for a top-up, and when its key is none.
 pub(super) fn of_ledger_entry(key: &[u8], entry: &LedgerEntry) -> Option<Fact> {
     let account = AccountId(u32::from_be_bytes(*key.first_chunk()?));
@@ -124,6 +152,29 @@ pub(super) fn of_pair_row(key: &[u8], value: &[u8]) -> Option<Fact> {
         conversation: ConversationId(keys::id_of(value)?),
         key: PairKey::read(key)?,
     })
+}
+
+/// What a row of what waits is; nothing when its key is none.
+pub(super) fn of_pending_row(key: &[u8], row: &PendingRow) -> Option<Fact> {
+    let (endpoint, due, event) = keys::pending_of(key)?;
+    Some(Fact::Pending {
+        event,
+        endpoint,
+        due,
+        made: row.made,
+        conversation: row.conversation,
+    })
+}
+
+/// What the first row of an attempt is.
+pub(super) fn of_attempt_row(endpoint: EndpointId, place: AttemptPlace, row: &AttemptRow) -> Fact {
+    Fact::Attempt {
+        event: place.event,
+        endpoint,
+        at: place.at,
+        ordinal: place.ordinal,
+        parts: row.parts,
+    }
 }
 
 fn newest_first_of(key: &[u8]) -> Option<(AccountId, Timestamp, u64)> {

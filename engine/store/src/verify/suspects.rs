@@ -8,7 +8,7 @@ use super::audit::Audit;
 use super::carrier_ids::InboundGroups;
 use super::conversations::Extents;
 use super::fact::{Fact, Index};
-use super::maps::{CONVERSATIONS, INBOX, LEDGER, MESSAGES, TIMELINE};
+use super::maps::{ATTEMPTS, CONVERSATIONS, EVENTS, INBOX, LEDGER, MESSAGES, PENDING, TIMELINE};
 use super::messages::ExtentCounter;
 use super::report::BREACHES_KEPT_MAX;
 use super::sides;
@@ -87,6 +87,11 @@ fn collect(audit: &mut Audit<'_>, suspects: &mut Suspects, extents: &Extents) {
                 pairs::of_conversation(audit, &conversation, |_, fact| suspects.expect(fact));
             });
         }
+        Index::Pending | Index::Attempts => {
+            audit.walk(&EVENTS, |_, _, row| {
+                sides::of_event(&row, |fact| suspects.expect(fact));
+            });
+        }
         Index::Inbox | Index::Inbound | Index::Extents => {
             audit.walk(&CONVERSATIONS, |_, _, conversation| {
                 sides::of_conversation(&conversation, extents, |fact| suspects.expect(fact));
@@ -137,6 +142,21 @@ fn collect(audit: &mut Audit<'_>, suspects: &mut Suspects, extents: &Extents) {
                 found(suspects, extent.and_then(|extent| counter.add(extent)));
             });
             found(suspects, counter.end());
+        }
+        Index::Pending => {
+            audit.walk(&PENDING, |_, key, row| {
+                found(suspects, sides::of_pending_row(key, &row))
+            });
+        }
+        Index::Attempts => {
+            audit.walk_bytes(MAPS.attempts, |audit, key, value| {
+                let Some((endpoint, place, 0)) = keys::attempt_of(key) else {
+                    return;
+                };
+                let row = audit.decode(&ATTEMPTS, key, value);
+                let row = row.map(|row| sides::of_attempt_row(endpoint, place, &row));
+                found(suspects, row)
+            });
         }
     }
 }

@@ -16,6 +16,8 @@ use didfarm_store::seq::Seq;
 use didfarm_store::shelf::MemoryShelf;
 use didfarm_store::verify::{Expected, audit};
 
+use crate::told::Webhooks;
+
 type Rows = Vec<Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// What the customers were told, counted from the entries alone.
@@ -25,6 +27,7 @@ struct Told {
     messages: BTreeMap<MessageId, (Arc<str>, Option<i64>)>,
     refunds: BTreeMap<MessageId, i64>,
     balances: BTreeMap<AccountId, i64>,
+    webhooks: Webhooks,
 }
 
 /// One prefix of the script.
@@ -115,6 +118,13 @@ fn rows(records: &Records) -> Rows {
         MAPS.timeline,
         MAPS.inbox,
         MAPS.ledger,
+        MAPS.auto_replies,
+        MAPS.endpoints,
+        MAPS.events,
+        MAPS.pending,
+        MAPS.attempts,
+        MAPS.mails,
+        MAPS.mails_given_up,
     ]
     .map(all)
     .into()
@@ -134,7 +144,9 @@ impl Told {
                     }
                     AccountEvent::Created { .. }
                     | AccountEvent::KeyAdded(_)
-                    | AccountEvent::RateLimitSet(_) => {}
+                    | AccountEvent::RateLimitSet(_)
+                    | AccountEvent::EmailSet(_)
+                    | AccountEvent::LowBalanceSet(_) => {}
                     AccountEvent::Charged { .. } => panic!("an acceptance is its own charge"),
                 }
             }
@@ -157,11 +169,20 @@ impl Told {
             | Event::ReceiptsAgedOut(..)
             | Event::PartHeld(_)
             | Event::PartsJoined(_) => {}
+            Event::Offered(_)
+            | Event::Endpoint(..)
+            | Event::Attempted(_)
+            | Event::Redelivered(_)
+            | Event::PendingDropped(..)
+            | Event::EventsForgotten(..)
+            | Event::MailQueued(_)
+            | Event::MailTried(_) => self.webhooks.add(event),
         }
     }
 
     /// Every message once, every charge and refund once, every wallet to the millionth.
     fn assert_in(&self, records: &Records, what: &str) {
+        self.webhooks.assert_in(records, what);
         let count = records.meta().unwrap().counts.messages;
         assert_eq!(count, self.messages.len() as u64, "{what}");
         for (id, (body, charge)) in &self.messages {

@@ -6,9 +6,13 @@ use didfarm_core::conversation::INBOUND_KNOWN_MAX;
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{Input, Outcome};
 use didfarm_core::event::Entry;
-use didfarm_core::ids::{AccountId, CarrierId, MessageId, NumberId};
+use didfarm_core::ids::{AccountId, CarrierId, EndpointId, MessageId, NumberId};
+use didfarm_core::mail::{AfterTry, MailKind};
 use didfarm_core::money::Micros;
 use didfarm_core::reason::Reason;
+use didfarm_core::webhook::attempt::AfterAttempt;
+use didfarm_core::webhook::endpoint::{DisableCause, EndpointEvent};
+use didfarm_core::webhook::{EventType, Fact};
 
 use crate::farm::{Farm, part, receipt_input};
 
@@ -35,6 +39,9 @@ pub fn entries() -> Vec<Entry> {
     receipts(&mut farm, &third);
     names_and_parts(&mut farm, shop);
     late_ends(&mut farm, office);
+    let [ours, theirs] = webhooks(&mut farm, (acme, office), globex);
+    changes(&mut farm, (acme, ours), theirs);
+    mails(&mut farm, acme, ours);
     farm.entries
 }
 
@@ -142,6 +149,68 @@ fn late_ends(farm: &mut Farm, office: NumberId) {
     farm.input(expired, Input::Expired);
     farm.park("of nobody either");
     farm.age_out("of nobody");
+}
+
+/// Endpoints of both accounts and what becomes of their events: delivered, retried, exhausted, waiting.
+fn webhooks(
+    farm: &mut Farm,
+    (acme, office): (AccountId, NumberId),
+    globex: AccountId,
+) -> [EndpointId; 2] {
+    let ours = farm.endpoint(acme);
+    let also_ours = farm.endpoint(acme);
+    let theirs = farm.endpoint(globex);
+    let message = farm.receive(office, PEERS[0], Channel::Sms, "for the hook", None);
+    let received = farm.offer_at_once(acme, Fact::MessageReceived(message), &[ours, also_ours]);
+    let low = Fact::WalletLow {
+        balance: Micros::new(1),
+        threshold: Micros::new(2),
+    };
+    let [exhausted, waiting] = [0, 1].map(|_| farm.offer(globex, low.clone(), &[theirs]));
+    farm.delivered(ours, received);
+    farm.failed(also_ours, received);
+    farm.failed(theirs, exhausted);
+    farm.join(2);
+    farm.failed(also_ours, received);
+    farm.attempted(theirs, exhausted, AfterAttempt::Exhausted, "no");
+    farm.failed(theirs, waiting);
+    farm.change(also_ours, EndpointEvent::Disabled(DisableCause::Customer));
+    farm.drop_pending(also_ours);
+    [ours, theirs]
+}
+
+/// Missed while disabled, sent again by hand, dropped with its endpoint, forgotten.
+fn changes(farm: &mut Farm, (acme, ours): (AccountId, EndpointId), theirs: EndpointId) {
+    let example = Fact::Example(EventType::MessageReceived);
+    farm.change(ours, EndpointEvent::Disabled(DisableCause::Failing));
+    let missed = farm.offer(acme, example.clone(), &[ours]);
+    farm.change(ours, EndpointEvent::Enabled);
+    farm.redeliver(ours, missed);
+    farm.delivered(ours, missed);
+    let old = farm.offer(acme, example.clone(), &[ours]);
+    farm.delivered(ours, old);
+    farm.forget(acme, &[old]);
+    farm.offer(acme, example, &[ours]);
+    farm.change(theirs, EndpointEvent::Deleted);
+    farm.drop_pending(theirs);
+}
+
+/// Sent, sent later, given up; and rules by which a number answers by itself.
+fn mails(farm: &mut Farm, acme: AccountId, ours: EndpointId) {
+    let kind = || MailKind::EndpointDisabled {
+        endpoint: ours,
+        cause: DisableCause::Failing,
+    };
+    let [sent, later, given_up] = [0; 3].map(|_| farm.mail(acme, kind()));
+    farm.tried(sent, AfterTry::Sent);
+    let why = Box::from("greylisted");
+    let due = farm.now().plus_ms(60_000);
+    farm.tried(later, AfterTry::Later { due, why });
+    let why = Box::from("no such user");
+    farm.tried(given_up, AfterTry::GivenUp { why });
+    farm.rules(NumberId(1), &["we are closed"]);
+    farm.rules(NumberId(2), &["we are closed too"]);
+    farm.rules(NumberId(1), &[]);
 }
 
 /// A receipt that says the opposite of the one before it, an answer after the doubt, no receipt at all.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didfarm_core::ids::MessageId;
+use didfarm_store::records::Records;
 use didfarm_store::repair::{RepairError, repair};
 use didfarm_store::shelf::sled_shelf::SledShelf;
 use didfarm_store::shelf::{Shelf, ShelfBatch};
@@ -15,6 +16,8 @@ use didfarm_store::verify::{Expected, VerifyError, verify};
 
 use crate::assert_breaches;
 use crate::rich::Rich;
+use crate::shelves::rows;
+use crate::soundness::ALL_MAPS;
 
 const CACHE_BYTES: u64 = 4 << 20;
 
@@ -275,9 +278,20 @@ fn damaged_records_are_refused_repaired_and_clean_again() {
     .unwrap();
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.expected, 67);
+    assert_same_records(dir.path(), &rich);
 
     let again = repair(dir.path(), &settings()).unwrap();
     assert_eq!(again.moved_to, Some(dir.path().join("records.damaged-2")));
+}
+
+/// Asserts that a stopped store's records are those that one replay writes.
+fn assert_same_records(dir: &Path, rich: &Rich) {
+    let sled = SledShelf::open(&dir.join("records"), CACHE_BYTES).unwrap();
+    let records = Records::new(Arc::new(sled));
+    assert_eq!(records.meta().unwrap(), rich.records.meta().unwrap());
+    for (name, map) in ALL_MAPS {
+        assert!(rows(&records, map) == rows(&rich.records, map), "{name}");
+    }
 }
 
 #[test]
@@ -339,18 +353,18 @@ fn a_store_of_another_version_is_refused_and_left_as_it_was() {
     stopped_store(dir.path(), &settings());
     let first = &segments(dir.path())[0];
     let mut bytes = fs::read(first).unwrap();
-    bytes[4] = 1;
+    bytes[4] = 2;
     fs::write(first, &bytes).unwrap();
     let older_journal = repair(dir.path(), &settings()).unwrap_err().to_string();
     assert!(
-        older_journal.contains("journal format 1, which this didfarm does not know"),
+        older_journal.contains("journal format 2, which this didfarm does not know"),
         "{older_journal}"
     );
     assert!(!dir.path().join("records.damaged-1").exists());
 
     let sled = SledShelf::open(&dir.path().join("records"), CACHE_BYTES).unwrap();
     let mut meta = sled.get(b"M").unwrap().unwrap().to_vec();
-    meta[0] = 1;
+    meta[0] = 2;
     let mut batch = ShelfBatch::new();
     batch.put(b"M".to_vec(), meta);
     sled.apply(batch).unwrap();
@@ -360,7 +374,7 @@ fn a_store_of_another_version_is_refused_and_left_as_it_was() {
         .expect("older records do not open")
         .to_string();
     assert!(
-        sentence.contains("it has version 1, this didfarm reads version 2 only"),
+        sentence.contains("it has version 2, this didfarm reads version 3 only"),
         "{sentence}"
     );
     assert_eq!(fs::read(first).unwrap(), bytes);

@@ -2,8 +2,10 @@
 #![allow(dead_code)] // Each test file uses its own part.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use didfarm_core::account::{Account, AccountCommand, AccountEvent, ApiKey};
+use didfarm_core::auto_reply::{AutoReplyDraft, AutoReplyRules};
 use didfarm_core::channel::Channel;
 use didfarm_core::conversation::{
     self, Conversation, Pair, ReceiveMessage, Receiving, SendMessage,
@@ -16,13 +18,15 @@ use didfarm_core::ids::{
     AccountId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
 };
 use didfarm_core::money::{Micros, SEGMENT_PRICE_DEFAULT};
-use didfarm_core::number::{Number, NumberState};
+use didfarm_core::number::{Number, NumberCommand, NumberState};
 use didfarm_core::parts::{Part, PartsKey};
 use didfarm_core::peer::Peer;
 use didfarm_core::reason::Reason;
 use didfarm_core::route::{Route, RouteReason};
 use didfarm_core::segments;
 use didfarm_core::time::Timestamp;
+
+use crate::hooks::Hooks;
 
 /// The validity period of every message, in milliseconds.
 const VALIDITY_MS: u64 = 3_600_000;
@@ -38,6 +42,7 @@ pub struct Farm {
     pairs: BTreeMap<(NumberId, Peer), ConversationId>,
     deliveries: BTreeMap<MessageId, (AccountId, Micros, Delivery)>,
     extents: u64,
+    pub hooks: Hooks,
 }
 
 pub fn e164(text: &str) -> E164 {
@@ -74,11 +79,11 @@ pub fn carrier_id(text: &str) -> CarrierMessageId {
 }
 
 impl Farm {
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         Timestamp(1_700_000_000_000_000 + 1_000_000 * self.entries.len() as i64)
     }
 
-    fn decided(&mut self, events: Vec<Event>) {
+    pub fn decided(&mut self, events: Vec<Event>) {
         let at = self.now();
         self.entries.push(Entry { at, events });
     }
@@ -117,11 +122,34 @@ impl Farm {
             state,
             sms: true,
             whatsapp: true,
+            forward_to: None,
+            auto_reply: None,
         };
         let added = Number::decide_add(number.clone()).unwrap();
         self.numbers.insert(id, number);
         self.decided(vec![Event::Number(id, added)]);
         id
+    }
+
+    /// Sets what a number answers by itself: to anything the first text, to a word each other one;
+    /// without a text nothing.
+    pub fn rules(&mut self, id: NumberId, texts: &[&str]) {
+        let rules = texts.split_first().map(|(first, others)| {
+            let others = others.iter().enumerate();
+            let draft = AutoReplyDraft {
+                immediate: Some(first.to_string()),
+                after_hours: None,
+                keywords: others
+                    .map(|(place, text)| (vec![format!("word{place}")], text.to_string()))
+                    .collect(),
+                once_per_s: None,
+            };
+            Arc::new(AutoReplyRules::new(draft).unwrap())
+        });
+        let number = self.numbers.get_mut(&id).unwrap();
+        let event = number.decide(NumberCommand::SetAutoReply(rules)).unwrap();
+        number.evolve(&event);
+        self.decided(vec![Event::Number(id, event)]);
     }
 
     pub fn send(
@@ -147,6 +175,7 @@ impl Farm {
             charge,
             content: None,
             valid_until: now.plus_ms(VALIDITY_MS),
+            auto_reply: None,
         };
         let mut extents = self.extents;
         let mut fresh = || {

@@ -1,18 +1,24 @@
 //! A small store that has everything: channels, phases, refunds, contradictions, receipts and parts
-//! that wait, names and their aliases, carriers' ids.
+//! that wait, names and their aliases, carriers' ids, endpoints and their events, mails, rules.
 
 use didfarm_core::account::Account;
 use didfarm_core::channel::Channel;
 use didfarm_core::conversation::{ALIASES_MAX, Conversation, INBOUND_KNOWN_MAX};
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{InFlight, Input};
-use didfarm_core::ids::{AccountId, ConversationId, MessageId, NumberId};
+use didfarm_core::ids::{
+    AccountId, ConversationId, EndpointId, EventId, MailId, MessageId, NumberId,
+};
+use didfarm_core::mail::{AfterTry, MailKind};
 use didfarm_core::message::Message;
 use didfarm_core::number::Number;
 use didfarm_core::reason::Reason;
+use didfarm_core::webhook::attempt::{AfterAttempt, BODY_KEPT_BYTES_MAX};
+use didfarm_core::webhook::endpoint::DisableCause;
+use didfarm_core::webhook::{EventType, Fact};
 use didfarm_store::records::Records;
 use didfarm_store::records::keys::{self, MAPS, PairKey};
-use didfarm_store::records::round::{LedgerCause, LedgerEntry};
+use didfarm_store::records::round::{EndpointRecord, EventRow, LedgerCause, LedgerEntry};
 
 use crate::farm::{Farm, part, peer};
 use crate::shelves;
@@ -74,6 +80,15 @@ pub struct Rich {
     pub busy: ConversationId,
     /// The parts that wait: the first and the last of three.
     pub parts: [[u8; 17]; 2],
+    /// Of `account`: `waiting` waits for it, `told` was delivered at the second attempt.
+    pub endpoint: EndpointId,
+    /// Of `rival`: nothing waits for it, `exhausted` did in vain.
+    pub idle: EndpointId,
+    pub waiting: EventId,
+    /// Its second attempt has a body of three rows.
+    pub told: EventId,
+    pub exhausted: EventId,
+    pub mail: MailId,
 }
 
 impl Rich {
@@ -151,6 +166,11 @@ impl Rich {
         early_ends(&mut farm, number);
         let [named, rivalled, forgetful, busy] = names(&mut farm, foreign, second);
         let parts = waiting(&mut farm);
+        let [endpoint, idle] = [account, rival].map(|account| farm.endpoint(account));
+        let [waiting, told, exhausted] = told(&mut farm, (account, endpoint), (rival, idle));
+        let mail = mails(&mut farm, account, endpoint);
+        farm.rules(number, &[&*"€".repeat(1_600); 4]);
+        farm.rules(foreign, &["we are closed"]);
         let records = shelves::records_of(&farm.entries);
         let conversation = ConversationId(queued.extent().0);
         let other = ConversationId(inbound.extent().0);
@@ -180,6 +200,12 @@ impl Rich {
             forgetful,
             busy,
             parts,
+            endpoint,
+            idle,
+            waiting,
+            told,
+            exhausted,
+            mail,
         }
     }
 
@@ -206,6 +232,50 @@ impl Rich {
 
     pub fn alter_in_flight(&self, id: MessageId, change: impl FnOnce(&mut InFlight)) {
         shelves::alter(&self.records, MAPS.in_flight, &keys::id(id.get()), change);
+    }
+
+    pub fn alter_endpoint(&self, id: EndpointId, change: impl FnOnce(&mut EndpointRecord)) {
+        shelves::alter(&self.records, MAPS.endpoints, &keys::id(id.get()), change);
+    }
+
+    pub fn alter_event(&self, id: EventId, change: impl FnOnce(&mut EventRow)) {
+        let key = self.event_key(id);
+        shelves::alter(&self.records, MAPS.events, &key, change);
+    }
+
+    /// The key of an event.
+    pub fn event_key(&self, id: EventId) -> [u8; 12] {
+        let owner = if id == self.exhausted {
+            self.rival
+        } else {
+            self.account
+        };
+        keys::event(owner, id)
+    }
+
+    /// The key of the row by which `waiting` waits.
+    pub fn pending_key(&self) -> [u8; 20] {
+        keys::pending(
+            self.endpoint,
+            self.farm.due(self.endpoint, self.waiting),
+            self.waiting,
+        )
+    }
+
+    /// The key of a row of the second attempt of `told`.
+    pub fn attempt_key(&self, part: u8) -> [u8; 23] {
+        let row = self
+            .records
+            .event(self.account, self.told)
+            .unwrap()
+            .unwrap();
+        let mark = row.results[0].attempts[1];
+        keys::attempt(self.endpoint, mark.place(self.told), part)
+    }
+
+    /// The key of the mail that waits.
+    pub fn mail_key(&self) -> [u8; 16] {
+        keys::mail(self.farm.mail_due(self.mail), self.mail)
     }
 
     /// The key of the ledger entry with this cause, of `account`'s when it is a top-up.
@@ -299,6 +369,34 @@ fn names(farm: &mut Farm, foreign: NumberId, second: NumberId) -> [ConversationI
         hear(second, (BUSY, None), Some(&format!("busy-{place}")));
     }
     [named, rivalled, forgetful, busy]
+}
+
+/// An event that waits, one that was delivered at the second attempt, one that was not.
+fn told(
+    farm: &mut Farm,
+    (account, endpoint): (AccountId, EndpointId),
+    (rival, idle): (AccountId, EndpointId),
+) -> [EventId; 3] {
+    let example = || Fact::Example(EventType::MessageReceived);
+    let waiting = farm.offer(account, example(), &[endpoint]);
+    let told = farm.offer(account, example(), &[endpoint]);
+    let exhausted = farm.offer(rival, example(), &[idle]);
+    farm.failed(endpoint, waiting);
+    farm.failed(endpoint, told);
+    let body = "x".repeat(BODY_KEPT_BYTES_MAX);
+    farm.attempted(endpoint, told, AfterAttempt::Delivered, &body);
+    farm.attempted(idle, exhausted, AfterAttempt::Exhausted, "");
+    [waiting, told, exhausted]
+}
+
+/// A mail that waits, and one that was given up.
+fn mails(farm: &mut Farm, account: AccountId, endpoint: EndpointId) -> MailId {
+    let cause = DisableCause::Customer;
+    let [waiting, given_up] =
+        [0; 2].map(|_| farm.mail(account, MailKind::EndpointDisabled { endpoint, cause }));
+    let why = "no such user".into();
+    farm.tried(given_up, AfterTry::GivenUp { why });
+    waiting
 }
 
 /// Receipts that aged out, parts that wait and parts that were joined.

@@ -20,7 +20,7 @@ type Miscount = (&'static str, fn(&Rich));
 
 #[test]
 fn v10_counts_and_next_ids_are_those_in_use() {
-    let counts: [Miscount; 13] = [
+    let counts: [Miscount; 20] = [
         ("the accounts", |rich| {
             alter_meta(&rich.records, |meta| meta.counts.accounts += 1)
         }),
@@ -60,6 +60,27 @@ fn v10_counts_and_next_ids_are_those_in_use() {
         ("the aged receipts", |rich| {
             alter_meta(&rich.records, |meta| meta.aged_total += 1)
         }),
+        ("the auto-reply rules", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.auto_replies += 1)
+        }),
+        ("the endpoints", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.endpoints += 1)
+        }),
+        ("the events", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.events -= 1)
+        }),
+        ("the pending events", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.pending += 1)
+        }),
+        ("the attempts", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.attempts -= 1)
+        }),
+        ("the mails", |rich| {
+            alter_meta(&rich.records, |meta| meta.counts.mails += 1)
+        }),
+        ("the given up mails", |rich| {
+            alter_meta(&rich.records, |meta| meta.mails_given_up_total += 1)
+        }),
     ];
     for (map, change) in counts {
         let rich = Rich::new();
@@ -84,6 +105,24 @@ fn v10_counts_and_next_ids_are_those_in_use() {
             invariants: &["V10"],
             subject: META,
             alter: |rich| alter_meta(&rich.records, |meta| meta.number_next -= 1),
+        },
+        Case {
+            name: "an endpoint id that would be given out again",
+            invariants: &["V10"],
+            subject: META,
+            alter: |rich| alter_meta(&rich.records, |meta| meta.endpoint_next -= 1),
+        },
+        Case {
+            name: "an event id that would be given out again",
+            invariants: &["V10"],
+            subject: META,
+            alter: |rich| alter_meta(&rich.records, |meta| meta.event_last.0 -= 1),
+        },
+        Case {
+            name: "a mail id that would be given out again",
+            invariants: &["V10"],
+            subject: META,
+            alter: |rich| alter_meta(&rich.records, |meta| meta.mail_next -= 1),
         },
     ]);
 }
@@ -125,6 +164,8 @@ fn v10_a_row_of_another_kind_is_named() {
         MAPS.ledger,
         MAPS.owners,
         MAPS.inbound,
+        MAPS.pending,
+        MAPS.attempts,
     ] {
         let rich = Rich::new();
         let value = match map {
@@ -142,9 +183,15 @@ fn v10_a_row_of_another_kind_is_named() {
 }
 
 /// Maps whose values are no records.
-const RAW_MAPS: [PackedMap; 4] = [MAPS.pairs, MAPS.extents, MAPS.owners, MAPS.inbound];
+const RAW_MAPS: [PackedMap; 5] = [
+    MAPS.pairs,
+    MAPS.extents,
+    MAPS.owners,
+    MAPS.inbound,
+    MAPS.auto_replies,
+];
 
-const ALL_MAPS: [(&str, PackedMap); 15] = [
+pub const ALL_MAPS: [(&str, PackedMap); 22] = [
     ("the accounts", MAPS.accounts),
     ("the numbers", MAPS.numbers),
     ("the conversations", MAPS.conversations),
@@ -160,6 +207,13 @@ const ALL_MAPS: [(&str, PackedMap); 15] = [
     ("the timeline", MAPS.timeline),
     ("the inbox", MAPS.inbox),
     ("the ledger", MAPS.ledger),
+    ("the auto-reply rules", MAPS.auto_replies),
+    ("the endpoints", MAPS.endpoints),
+    ("the events", MAPS.events),
+    ("the pending events", MAPS.pending),
+    ("the attempts", MAPS.attempts),
+    ("the mails", MAPS.mails),
+    ("the given up mails", MAPS.mails_given_up),
 ];
 
 #[test]

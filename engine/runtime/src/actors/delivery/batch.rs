@@ -8,12 +8,15 @@ use didfarm_core::event::{Entry, Event};
 use didfarm_core::ids::{AccountId, CarrierId};
 use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
+use didfarm_core::webhook::{EventType, Fact};
 use tokio::sync::oneshot;
 
 use super::DeliverySupervisor;
 use crate::callback::Share;
 use crate::meters::ReceiptOutcome;
+use crate::offers::{About, Offer, Tell};
 use crate::operate::OperateError;
+use crate::shared::Shared;
 
 /// Events that one journal entry holds at most, but for those of one last input.
 const ENTRY_EVENTS_MAX: usize = 1_024;
@@ -25,6 +28,7 @@ pub(crate) enum DeliveryEffect {
     Refund(AccountId, Micros),
     Status(Status),
     Receipts(ReceiptOutcome, u64),
+    Tell(Tell),
     Done(Share),
     Resolved(oneshot::Sender<Result<(), OperateError>>),
 }
@@ -49,21 +53,55 @@ impl Batch {
         }
     }
 
-    /// Applies what happened to a delivery and notes it, with what follows for the wallet.
-    pub(super) fn apply(&mut self, in_flight: &mut InFlight, event: &DeliveryEvent) {
-        let before = in_flight.delivery.status();
+    /// Applies what happened to a delivery and notes it, with what follows for the wallet and whom it is
+    /// told.
+    pub(super) fn apply(
+        &mut self,
+        engine: &Shared,
+        in_flight: &mut InFlight,
+        event: &DeliveryEvent,
+    ) {
+        let shown = |open: &InFlight| (open.delivery.status(), open.delivery.is_read());
+        let before = shown(in_flight);
         in_flight.evolve(event, self.at);
-        let after = in_flight.delivery.status();
-        if after != before {
-            self.effects.push(DeliveryEffect::Status(after));
+        let after = shown(in_flight);
+        if after.0 != before.0 {
+            self.effects.push(DeliveryEffect::Status(after.0));
         }
         let message = in_flight.message;
         self.events.push(Event::Delivery(message, event.clone()));
+        if after != before {
+            self.tell_status(engine, in_flight);
+        }
         if event.gives_back() {
             let (account, amount) = (in_flight.account, in_flight.charge);
             let refunded = AccountEvent::Refunded { message, amount };
             self.events.push(Event::Account(account, refunded));
             self.effects.push(DeliveryEffect::Refund(account, amount));
+        }
+    }
+
+    /// Tells endpoints the status that a message has now.
+    fn tell_status(&mut self, engine: &Shared, in_flight: &InFlight) {
+        let Some(account) = engine.directory.account(in_flight.account) else {
+            return;
+        };
+        let about = About {
+            number: Some(in_flight.number),
+            channel: Some(in_flight.channel),
+            conversation: Some(in_flight.conversation),
+        };
+        let delivery = &in_flight.delivery;
+        let fact = || Fact::MessageStatus {
+            message: in_flight.message,
+            status: delivery.status(),
+            reason: delivery.reason(),
+            is_read: delivery.is_read(),
+        };
+        let offer = engine.offer(self.at, &account, about, EventType::MessageStatus, fact);
+        if let Some(Offer { event, tell }) = offer {
+            self.events.push(event);
+            self.effects.push(DeliveryEffect::Tell(tell));
         }
     }
 
@@ -112,6 +150,7 @@ impl DeliverySupervisor {
                     self.engine.meters.receipt(outcome, count);
                     self.engine.pace.count(count);
                 }
+                DeliveryEffect::Tell(tell) => tell.perform(&self.engine),
                 DeliveryEffect::Done(share) => share.done(),
                 // An operator who has gone sees it in the message.
                 DeliveryEffect::Resolved(reply) => drop(reply.send(Ok(()))),

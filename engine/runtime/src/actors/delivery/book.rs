@@ -343,9 +343,10 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
+    use didfarm_core::channel::Channel;
     use didfarm_core::delivery::Delivery;
     use didfarm_core::delivery::receipt::SegmentClaims;
-    use didfarm_core::ids::{AccountId, NumberId};
+    use didfarm_core::ids::{AccountId, ConversationId, NumberId};
     use didfarm_core::money::Micros;
     use didfarm_core::route::{Route, RouteReason};
     use didfarm_core::time::Timestamp;
@@ -372,6 +373,8 @@ mod tests {
             message: MessageId(message),
             account: AccountId(1),
             number: NumberId(1),
+            conversation: ConversationId(1),
+            channel: Channel::Sms,
             charge: Micros::ZERO,
             accepted_at: Timestamp(0),
             phase_at: Timestamp(0),
@@ -419,7 +422,7 @@ mod tests {
     #[test]
     fn a_page_stays_small() {
         assert!(
-            size_of::<Option<Page>>() <= 128,
+            size_of::<Option<Page>>() <= 136,
             "{}",
             size_of::<Option<Page>>()
         );

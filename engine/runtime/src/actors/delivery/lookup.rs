@@ -64,6 +64,8 @@ fn finished(message: Message) -> Option<Box<InFlight>> {
         message: message.id,
         account: message.account,
         number: message.number,
+        conversation: message.conversation,
+        channel: message.channel,
         charge: message.charge,
         accepted_at: message.created_at,
         phase_at: message.created_at,

@@ -36,7 +36,7 @@ fn a_segment_header_is_these_bytes() {
     assert_eq!(
         bytes[..28],
         [
-            0xF5, 0x44, 0x46, 0x4A, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0x0B, 0x0A, 0, 0, 0, 0, 0,
+            0xF5, 0x44, 0x46, 0x4A, 3, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0x0B, 0x0A, 0, 0, 0, 0, 0,
             0, 0, 0, 0, 0
         ]
     );
@@ -70,12 +70,12 @@ fn a_frame_is_aligned_and_gives_its_entries_back() {
     let exact = &frame[..head.frame_bytes() as usize];
     assert_eq!(
         exact[24..],
-        [4, 0, 0, 0, 2, 0xA2, b'a', b'b', 2, 0, 0, 0, 2, 7]
+        [4, 0, 0, 0, 3, 0xA2, b'a', b'b', 2, 0, 0, 0, 3, 7]
     );
     assert!(head.holds(exact, 99));
     assert!(!head.holds(exact, 98), "another segment's salt");
     let entries: Vec<_> = split_entries(&exact[24..]).map(Option::unwrap).collect();
-    assert_eq!(entries, [&[2, 0xA2, b'a', b'b'][..], &[2, 7][..]]);
+    assert_eq!(entries, [&[3, 0xA2, b'a', b'b'][..], &[3, 7][..]]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of the keys: their order, and their bytes on disk.
 
 use super::*;
+use didfarm_core::ids::{EndpointId, EventId, MailId};
 
 #[test]
 fn newer_rows_sort_first_and_come_back_whole() {
@@ -69,4 +70,45 @@ fn digests_in_keys_are_these_bytes() {
     let places: Vec<u8> = parts(&parts_key).map(|key| key[DIGEST_BYTES]).collect();
     assert_eq!(places, [1, 2, 3]);
     assert_eq!(parts(&parts_key).nth(1), Some(part(&parts_key, 2)));
+}
+
+#[test]
+fn rows_of_webhooks_and_mails_sort_by_owner_and_time_and_come_back_whole() {
+    let (owner, next) = (EndpointId(7), EndpointId(8));
+    let early = pending(owner, Timestamp(5), EventId(9));
+    assert!(early < pending(owner, Timestamp(5), EventId(10)));
+    assert!(early < pending(owner, Timestamp(256), EventId(1)));
+    assert!(
+        pending(owner, Timestamp(i64::MAX), EventId(u64::MAX))
+            < pending(next, Timestamp(0), EventId(0))
+    );
+    assert_eq!(pending_of(&early), Some((owner, Timestamp(5), EventId(9))));
+
+    let place = |at, ordinal| AttemptPlace {
+        at: Timestamp(at),
+        event: EventId(9),
+        ordinal,
+    };
+    let newest = attempt(owner, place(256, 1), 0);
+    assert!(
+        newest < attempt(owner, place(256, 1), 1),
+        "then its further parts"
+    );
+    assert!(attempt(owner, place(256, 1), 1) < attempt(owner, place(5, 1), 0));
+    assert_eq!(attempt_of(&newest), Some((owner, place(256, 1), 0)));
+
+    let row = event(AccountId(1), EventId(258));
+    assert!(row > event(AccountId(1), EventId(3)) && row < event(AccountId(2), EventId(1)));
+    assert_eq!(event_of(&row), Some((AccountId(1), EventId(258))));
+    let row = mail(Timestamp(5), MailId(2));
+    assert!(row < mail(Timestamp(6), MailId(1)));
+    assert_eq!(mail_of(&row), Some((Timestamp(5), MailId(2))));
+    assert_eq!(
+        auto_reply_of(&auto_reply(NumberId(3), 4)),
+        Some((NumberId(3), 4))
+    );
+    for short in [&row[..15], &early[..19], &newest[..22], &[]] {
+        assert_eq!((event_of(short), mail_of(short)), (None, None));
+        assert_eq!((pending_of(short), attempt_of(short)), (None, None));
+    }
 }

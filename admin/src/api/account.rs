@@ -1,0 +1,77 @@
+//! `/api/v1/account`: who the key belongs to, and what the owner sets.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use didfarm_core::account::BALANCE_MAX;
+use didfarm_core::money::Micros;
+use didfarm_runtime::account::AccountHandle;
+use serde::Deserialize;
+
+use super::asked;
+use crate::exchange::Exchange;
+use crate::fields::{Amount, Given, Text, read_email};
+use crate::json;
+use crate::present::{self, Data, account::Account};
+use crate::problem::{Code, Problem};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeBody<'a> {
+    #[serde(borrow, default)]
+    email: Given<Text<'a>>,
+    #[serde(default)]
+    low_balance: Given<Amount>,
+}
+
+/// `GET /api/v1/account`
+pub(super) async fn read(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
+    let account = exchange.account()?;
+    exchange.query()?.finish()?;
+    Ok(answer(&account))
+}
+
+/// `PATCH /api/v1/account`: what is left out stays as it is, `null` takes away. Both fields are checked
+/// before either is set.
+pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
+    let account = exchange.account()?;
+    let bytes = exchange.json().await?;
+    let body: ChangeBody<'_> = json::parse(&bytes)?;
+    let email = body.email.change().map(|email| {
+        let read = email.map(|text| read_email("email", &text));
+        read.transpose()
+    });
+    let email = email.transpose()?;
+    let threshold = body
+        .low_balance
+        .change()
+        .map(|amount| amount.map(threshold).transpose());
+    let threshold = threshold.transpose()?;
+    let engine = &exchange.front().engine;
+    if let Some(threshold) = threshold {
+        let done = engine.set_low_balance(account.id(), threshold).await;
+        done.map_err(|error| asked(exchange).operate(error))?;
+    }
+    if let Some(email) = email {
+        let done = engine.set_email(account.id(), email.as_deref()).await;
+        done.map_err(|error| asked(exchange).operate(error))?;
+    }
+    Ok(answer(&account))
+}
+
+fn threshold(Amount(amount): Amount) -> Result<Micros, Problem> {
+    if (Micros::ZERO..=BALANCE_MAX).contains(&amount) {
+        return Ok(amount);
+    }
+    let detail = format!("must be 0 to {BALANCE_MAX}");
+    Err(Problem::of_field(
+        Code::AmountInvalid,
+        "low_balance",
+        detail,
+    ))
+}
+
+fn answer(account: &AccountHandle) -> HttpResponse {
+    let email = account.email();
+    let data = Account::of(account, email.as_deref());
+    present::json(StatusCode::OK, &Data { data })
+}

@@ -1,0 +1,44 @@
+//! The shape of `/api/v1/account`.
+
+use didfarm_core::ids::AccountId;
+use didfarm_runtime::account::AccountHandle;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{CURRENCY, Shown, euros};
+
+/// An account, as its owner sees it.
+#[derive(Serialize)]
+pub(crate) struct Account<'a> {
+    id: Shown<AccountId>,
+    name: &'a str,
+    email: Option<&'a str>,
+    balance: Box<RawValue>,
+    currency: &'static str,
+    low_balance: Box<RawValue>,
+    rate_limit: Limit,
+}
+
+#[derive(Serialize)]
+struct Limit {
+    per_second: u32,
+    burst: u32,
+}
+
+impl<'a> Account<'a> {
+    pub(crate) fn of(account: &'a AccountHandle, email: Option<&'a str>) -> Account<'a> {
+        let limit = account.limit();
+        Account {
+            id: Shown(account.id()),
+            name: account.name(),
+            email,
+            balance: euros(account.balance()),
+            currency: CURRENCY,
+            low_balance: euros(account.low_balance()),
+            rate_limit: Limit {
+                per_second: limit.per_second,
+                burst: limit.burst,
+            },
+        }
+    }
+}

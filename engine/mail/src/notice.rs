@@ -1,0 +1,185 @@
+//! Mails to an account about its own affairs: webhooks that fail, a wallet that runs low.
+
+use didfarm_core::money::Micros;
+use didfarm_core::time::Timestamp;
+
+use crate::address::{Address, Mailbox};
+use crate::body::Body;
+use crate::compose::{Draft, MailId};
+
+/// Why an endpoint gets no more events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisabledBecause {
+    /// It answered 410 Gone, which means "never again".
+    Gone,
+    /// Every attempt of the last days failed.
+    Failing {
+        /// How many days.
+        days: u32,
+    },
+}
+
+/// What an account is told.
+#[derive(Clone)]
+pub enum Notice<'a> {
+    /// Events were not delivered though every retry was made.
+    WebhookExhausted {
+        /// The endpoint's address.
+        endpoint: &'a str,
+        /// How many events this mail stands for, at least 1.
+        events: u64,
+        /// The last attempt's outcome in a few words, as `HTTP 503` or `timeout`.
+        last_error: &'a str,
+        /// When the last attempt was made.
+        last_attempt_at: Timestamp,
+    },
+    /// An endpoint was disabled by us.
+    EndpointDisabled {
+        /// The endpoint's address.
+        endpoint: &'a str,
+        /// Why.
+        because: DisabledBecause,
+        /// When.
+        disabled_at: Timestamp,
+    },
+    /// The wallet fell below what the account wants to be told about.
+    WalletLow {
+        /// What is left.
+        balance: Micros,
+        /// Below which the notice is sent.
+        threshold: Micros,
+    },
+}
+
+/// Writes a notice to an account. The thread, if given, keeps notices about one thing together.
+pub fn draft(
+    notice: &Notice<'_>,
+    id: MailId,
+    sender: &Mailbox,
+    to: &Address,
+    thread: Option<MailId>,
+    date: Timestamp,
+) -> Draft {
+    let (subject, body) = match notice {
+        Notice::WebhookExhausted {
+            endpoint,
+            events,
+            last_error,
+            last_attempt_at,
+        } => exhausted(endpoint, *events, last_error, *last_attempt_at),
+        Notice::EndpointDisabled {
+            endpoint,
+            because,
+            disabled_at,
+        } => disabled(endpoint, *because, *disabled_at),
+        Notice::WalletLow { balance, threshold } => wallet_low(*balance, *threshold),
+    };
+    Draft {
+        id,
+        from: sender.clone(),
+        to: to.clone(),
+        reply_to: None,
+        subject,
+        body: body.small("This mail was sent automatically by didfarm."),
+        thread,
+        date,
+        attachments: Vec::new(),
+    }
+}
+
+fn exhausted(endpoint: &str, events: u64, last_error: &str, at: Timestamp) -> (String, Body) {
+    let count = counted(events);
+    let subject = format!("Webhook failed: {count} not delivered");
+    let body = Body::new()
+        .paragraph("Hello,")
+        .paragraph(format!(
+            "{count} could not be delivered to your webhook endpoint, and all retries have been made. \
+             Nothing is lost: every event is kept, and inbound messages are in your inbox."
+        ))
+        .facts([
+            ("Endpoint", without_query(endpoint)),
+            ("Events", events.to_string()),
+            ("Last error", last_error.to_owned()),
+            ("Last attempt", at.to_rfc3339_seconds()),
+        ])
+        .paragraph("What you can do:")
+        .steps([
+            "Check that the endpoint can be reached, and that it answers with a status from 200 to 299 \
+             within 10 seconds."
+                .to_owned(),
+            "Look at the endpoint's attempt log: it shows every answer that we got.".to_owned(),
+            "Then have the missed events sent again: one by one with resend, or all of a time range \
+             with recover."
+                .to_owned(),
+        ]);
+    (subject, body)
+}
+
+fn disabled(endpoint: &str, because: DisabledBecause, at: Timestamp) -> (String, Body) {
+    let why = match because {
+        DisabledBecause::Gone => {
+            "It answered 410 Gone, by which an endpoint asks for no more events.".to_owned()
+        }
+        DisabledBecause::Failing { days: 1 } => {
+            "Every attempt of the last day has failed.".to_owned()
+        }
+        DisabledBecause::Failing { days } => {
+            format!("Every attempt of the last {days} days has failed.")
+        }
+    };
+    let body = Body::new()
+        .paragraph("Hello,")
+        .paragraph(format!(
+            "we have stopped sending events to your webhook endpoint. {why} New events are kept for you, \
+             and inbound messages are in your inbox."
+        ))
+        .facts([
+            ("Endpoint", without_query(endpoint)),
+            ("Disabled at", at.to_rfc3339_seconds()),
+        ])
+        .paragraph("What you can do:")
+        .steps([
+            "Repair the endpoint, or change its address.".to_owned(),
+            "Enable it again, and choose whether the events that it missed are sent to it.".to_owned(),
+        ]);
+    ("Webhook endpoint disabled".to_owned(), body)
+}
+
+fn wallet_low(balance: Micros, threshold: Micros) -> (String, Body) {
+    let body = Body::new()
+        .paragraph("Hello,")
+        .paragraph(
+            "the balance of your wallet is low. When it does not cover a message, the message is \
+             refused with \"Insufficient wallet balance\". Inbound messages are free and keep coming.",
+        )
+        .facts([
+            ("Balance", euros(balance)),
+            ("You are told below", euros(threshold)),
+        ])
+        .paragraph("Please top up your wallet.");
+    ("Your wallet balance is low".to_owned(), body)
+}
+
+fn counted(events: u64) -> String {
+    match events {
+        1 => "1 event".to_owned(),
+        more => format!("{more} events"),
+    }
+}
+
+/// The address without its query, where customers keep tokens.
+fn without_query(endpoint: &str) -> String {
+    match endpoint.split_once('?') {
+        Some((address, _)) => format!("{address}?…"),
+        None => endpoint.to_owned(),
+    }
+}
+
+/// An amount as people write it: at least two decimals.
+fn euros(amount: Micros) -> String {
+    let exact = amount.to_string();
+    match exact.split_once('.') {
+        Some((whole, decimals)) => format!("€{whole}.{decimals:0<2}"),
+        None => format!("€{exact}.00"),
+    }
+}

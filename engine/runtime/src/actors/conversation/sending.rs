@@ -1,0 +1,99 @@
+//! Sending: what a customer asks is decided, paid for and accepted.
+
+use std::sync::Arc;
+
+use didfarm_carriers::Submit;
+use didfarm_core::conversation::decide_send;
+use didfarm_core::delivery::InFlight;
+use didfarm_core::event::Event;
+use didfarm_core::message::Accepted;
+use didfarm_core::time::Timestamp;
+
+use super::{ConversationActor, SendCommand, Turn};
+use crate::actors::delivery::NewDelivery;
+use crate::actors::partition::Effect;
+use crate::send::{LimitState, SendError, SentMessage};
+
+/// What the delivery supervisor starts from.
+pub(super) fn new_delivery(fact: &Accepted, now: Timestamp) -> Box<NewDelivery> {
+    let submit = Submit {
+        message: fact.message,
+        from: fact.from,
+        to: fact.to.clone(),
+        channel: fact.channel,
+        body: Arc::clone(&fact.body),
+        segments: fact.segments,
+        content: fact.content.clone(),
+        valid_until: fact.valid_until,
+        submit: 0,
+    };
+    Box::new(NewDelivery {
+        in_flight: InFlight::new(fact, now),
+        submit: Box::new(submit),
+    })
+}
+
+/// The acceptance that a decided send ends with.
+pub(super) fn acceptance(events: &[Event]) -> &Accepted {
+    match events.last() {
+        Some(Event::Accepted(fact)) => fact,
+        _ => unreachable!("a send that is decided ends with its acceptance"),
+    }
+}
+
+fn sent(fact: &Accepted, now: Timestamp, limit: LimitState) -> SentMessage {
+    SentMessage {
+        id: fact.message,
+        conversation: fact.conversation,
+        number: fact.number,
+        from: fact.from,
+        to: fact.to.clone(),
+        channel: fact.channel,
+        body: Arc::clone(&fact.body),
+        content: fact.content.clone(),
+        encoding: fact.encoding,
+        segments: fact.segments,
+        charge: fact.charge,
+        created_at: now,
+        limit,
+    }
+}
+
+impl ConversationActor {
+    pub(super) fn send(&mut self, command: SendCommand) {
+        let engine = Arc::clone(self.number.engine());
+        engine.faults.on_conversation(&command.message.body);
+        let now = engine.now();
+        let charge = command.message.charge;
+        let decided = {
+            let number = self.number.number.borrow();
+            let pair = self.pair(&number, &command.peer);
+            let mut fresh = || engine.fresh_extent();
+            decide_send(self.state.as_ref(), pair, command.message, now, &mut fresh)
+        };
+        let reserved = decided.and_then(|decided| Ok((decided, command.account.reserve(charge)?)));
+        let ((_, events), reservation) = match reserved {
+            Ok(reserved) => reserved,
+            Err(refusal) => {
+                let error = SendError::Refused(refusal);
+                engine.meters.refused(&error);
+                let _ = command.reply.send(Err(error));
+                return;
+            }
+        };
+        let fact = acceptance(&events);
+        let effect = Effect::Accepted {
+            sent: Box::new(sent(fact, now, command.limit)),
+            delivery: new_delivery(fact, now),
+            reply: command.reply,
+            _permit: command.permit,
+        };
+        let mut turn = Turn::new(now, effect);
+        self.apply(&mut turn, events);
+        if let Some(low) = reservation.low() {
+            turn.tell(engine.tell_low(now, &command.account, low));
+        }
+        self.append(turn);
+        reservation.keep();
+    }
+}

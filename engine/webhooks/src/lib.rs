@@ -1,0 +1,27 @@
+//! Webhooks: what is sent, where it may go, how it is signed, and one attempt over HTTP.
+//!
+//! To whom and when is decided elsewhere; nothing here stores, queues or logs.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`url`] | the URL of a webhook endpoint, judged when it is registered |
+//! | [`guard`] | the addresses that may be connected to |
+//! | [`connect`] | connections to exactly the addresses that the guard has judged |
+//! | [`attempt`] | one POST and what came of it |
+//! | [`signing`] | signatures of the Standard Webhooks specification |
+//! | [`payload`] | what is sent, in both forms of the product |
+//! | [`content`] | public JSON of what a message holds besides its text |
+
+pub mod attempt;
+pub mod connect;
+pub mod content;
+pub mod guard;
+pub mod payload;
+pub mod signing;
+pub mod url;
+
+pub use attempt::{Attempted, Request, Sender, SenderError, SenderSettings, Target};
+pub use connect::{Resolve, SystemResolver};
+pub use guard::AddressGuard;
+pub use signing::{Keyring, KeyringError, Secret, SecretError, WebhookId, WebhookIdError};
+pub use url::{EndpointUrl, Policy, Ports, UrlError};

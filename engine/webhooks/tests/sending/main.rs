@@ -1,0 +1,9 @@
+//! Attempts against real servers on loopback.
+
+mod answers;
+mod connections;
+mod guarding;
+mod secure;
+mod server;
+mod signatures;
+mod sink;
