@@ -35,7 +35,10 @@ pub fn sink() -> Sink {
         requests_kept: REQUESTS_KEPT,
         ..SinkPlan::default()
     };
-    Sink::start(&plan).expect("loopback has free ports")
+    // It makes a runtime of its own, which a thread that has one already may not.
+    let started = std::thread::scope(|scope| scope.spawn(|| Sink::start(&plan)).join());
+    let sink = started.expect("a sink that cannot start says so");
+    sink.expect("loopback has free ports")
 }
 
 /// What was counted of a path; nothing came to one that is not known.

@@ -21,7 +21,9 @@ use crate::daemon::Daemon;
 
 /// The carrier's name in the daemon's settings.
 const CARRIER: &str = "tx";
-/// Where events go before they are measured.
+/// Where the carrier would be told to call; what comes in does not depend on it.
+const PUBLIC_URL: &str = "https://sms.example.org";
+/// Where events go.
 const PATH: &str = "/ok/latency";
 /// Requests that the sink keeps: as many as it can.
 const REQUESTS_KEPT: usize = didfarm_loadtest::sink::REQUESTS_KEPT_MAX;
@@ -97,7 +99,9 @@ fn measure(args: &LatencyArgs, place: &Place) -> Result<Measured> {
     let keys = Arc::new(Keys::default());
     let plan = place
         .plan(dir.path())?
-        .with("DIDFARM__CARRIERS", &carriers(&keys));
+        .with("DIDFARM__CARRIERS", &carriers(&keys))
+        .with("DIDFARM__ROUTES", &routes())
+        .with("DIDFARM__CALLBACKS__PUBLIC_BASE_URL", PUBLIC_URL);
     let daemon = Daemon::start(&plan)?;
     let api = Api::new(&daemon, &plan)?;
     let sink = verifying_sink(&api)?;
@@ -146,6 +150,12 @@ fn verifying_sink(api: &Api) -> Result<Sink> {
 fn free_port() -> Result<SocketAddr> {
     // Another process could take it before the sink does; then the bench fails and says so.
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn routes() -> String {
+    format!(
+        r#"[{{ channel = "sms", targets = [{{ carrier = "{CARRIER}" }}] }}, {{ channel = "whatsapp", targets = [{{ carrier = "simulator" }}] }}]"#
+    )
 }
 
 fn carriers(keys: &Keys) -> String {

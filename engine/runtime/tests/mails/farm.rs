@@ -101,12 +101,20 @@ impl Farm {
 
     /// Sets where the number forwards to.
     pub async fn forward_to(&self, address: Option<&str>) {
-        let number = self
-            .handle
-            .number_by_e164(self.account.id(), ours())
-            .unwrap();
-        let command = NumberCommand::SetForwarding(address.map(Box::from));
-        self.handle.set_number(number, command).await.unwrap();
+        self.set(NumberCommand::SetForwarding(address.map(Box::from)))
+            .await;
+    }
+
+    /// Turns the number's SMS on or off.
+    pub async fn set_sms(&self, sms: bool) {
+        let whatsapp = false;
+        self.set(NumberCommand::SetChannels { sms, whatsapp }).await;
+    }
+
+    async fn set(&self, command: NumberCommand) {
+        let number = self.handle.number_by_e164(self.account.id(), ours());
+        let set = self.handle.set_number(number.unwrap(), command);
+        set.await.unwrap();
     }
 
     /// Lets the peer write.

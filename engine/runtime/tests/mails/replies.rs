@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use didfarm_config::Settings;
-use didfarm_core::money::Micros;
 
 use crate::farm::{Farm, eventually, field, mails_in, run, settings};
 use crate::server::Client;
@@ -98,42 +97,53 @@ async fn lose_an_end_and_repeat(settings: &Settings, address: &str, mail: &str) 
 }
 
 #[test]
-fn a_reply_that_was_begun_and_not_sent_is_sent_when_it_comes_again() {
+fn a_reply_that_was_begun_and_refused_is_sent_when_it_comes_again_and_may() {
     let dir = tempfile::tempdir().unwrap();
     let settings = with_replies(dir.path());
     run(async {
         let farm = Farm::start(settings.clone()).await;
         let address = reply_address(&farm, &settings).await;
-        // The wallet pays for 1,250 segments; a refused reply is begun, and nothing is sent.
-        let account = farm.account.id();
-        let mail = reply("one", &"a".repeat(1_600));
-        let mut said = String::new();
-        for n in 0..200 {
-            let filler = reply(&format!("filler-{n}"), &"b".repeat(1_600));
-            said = bring(farm.replies_address(), &address, &filler).await;
-            if said.starts_with("550") {
-                break;
-            }
-            if said.starts_with("450") {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-        }
-        assert!(said.contains("Insufficient wallet balance"), "{said}");
-        let before = farm.sent().await.len();
+        farm.set_sms(false).await;
+        let mail = reply("one", "Yes.");
         let said = bring(farm.replies_address(), &address, &mail).await;
-        assert!(said.starts_with("550"), "{said}");
-        farm.handle
-            .top_up(account, Micros::new(1_000_000))
-            .await
-            .unwrap();
+        assert!(
+            said.starts_with("550") && said.contains("not enabled"),
+            "{said}"
+        );
+        farm.set_sms(true).await;
         farm.stop();
 
         let farm = Farm::start(settings.clone()).await;
-        let said = bring(farm.replies_address(), &address, &mail).await;
+        assert_eq!(farm.sent().await, Vec::<String>::new());
+        for _ in 0..2 {
+            let said = bring(farm.replies_address(), &address, &mail).await;
+            assert!(said.starts_with("250"), "{said}");
+        }
+        assert_eq!(farm.sent().await, ["Yes."]);
+        farm.stop();
+    });
+}
+
+#[test]
+fn a_reply_over_the_accounts_limit_is_to_come_again_and_is_then_sent_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = with_replies(dir.path());
+    (settings.limits.rate_per_second, settings.limits.burst) = (1, 1);
+    run(async {
+        let farm = Farm::start(settings.clone()).await;
+        let address = reply_address(&farm, &settings).await;
+        let mut client = Client::greet(farm.replies_address()).await;
+        let said = client.bring(&address, &reply("one", "First.")).await;
         assert!(said.starts_with("250"), "{said}");
-        let said = bring(farm.replies_address(), &address, &mail).await;
-        assert!(said.starts_with("250"), "{said}");
-        assert_eq!(farm.sent().await.len(), before + 1);
+        let second = reply("two", "Second.");
+        let said = client.bring(&address, &second).await;
+        assert!(said.starts_with("450"), "{said}");
+        eventually("the second is taken", async || {
+            let said = client.bring(&address, &second).await;
+            said.starts_with("250").then_some(())
+        })
+        .await;
+        assert_eq!(farm.sent().await, ["First.", "Second."]);
         farm.stop();
     });
 }

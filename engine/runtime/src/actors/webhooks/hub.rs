@@ -242,7 +242,7 @@ impl Hub {
                     actor.recovery_came(after, step, turn)
                 });
             }
-            Found::Record(id, record) => self.rested(id, record, now),
+            Found::Record(id, record) => self.rested(id, *record, now),
             Found::Accounts(accounts) => self.forgetting.begin(accounts, now.mono),
             Found::Old(account, step) => self.forget(account, step, now),
         }

@@ -34,7 +34,7 @@ struct Line {
     /// Whether the event under way is tried now, rather than much later.
     is_moving: bool,
     is_cut: bool,
-    waiting: Option<Box<VecDeque<EventId>>>,
+    waiting: Option<VecDeque<EventId>>,
 }
 
 /// The lines.
@@ -118,7 +118,6 @@ impl Lines {
         line.is_cut = true;
         line.waiting
             .take()
-            .map(|waiting| *waiting)
             .unwrap_or_default()
     }
 

@@ -68,7 +68,7 @@ pub(crate) enum Found {
     Event(EndpointId, EventId, Result<Option<EventRow>, RecordsError>),
     /// With the event that the step began behind.
     Recovery(EndpointId, EventId, Result<Step<Recovered>, RecordsError>),
-    Record(EndpointId, Result<Option<EndpointRecord>, RecordsError>),
+    Record(EndpointId, Box<Result<Option<EndpointRecord>, RecordsError>>),
     Accounts(Result<Vec<AccountId>, RecordsError>),
     Old(AccountId, Result<Step<EventId>, RecordsError>),
 }
@@ -94,7 +94,9 @@ impl Question {
                 let step = recovery(records, &recoverable, account, after, rows_max);
                 Found::Recovery(recoverable.endpoint, after, step)
             }
-            Question::Record(endpoint) => Found::Record(endpoint, records.endpoint(endpoint)),
+            Question::Record(endpoint) => {
+                Found::Record(endpoint, Box::new(records.endpoint(endpoint)))
+            }
             Question::Accounts => {
                 let mut accounts = Vec::new();
                 let read = records.each_account(|account| accounts.push(account.id));

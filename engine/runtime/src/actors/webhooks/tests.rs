@@ -14,7 +14,6 @@ use didfarm_core::webhook::{EventType, Target};
 
 use self::world::{World, dice};
 use super::command::Command;
-use super::turn::Limits;
 use crate::webhooks::{ResultState, WebhookError};
 
 const OK: (AttemptClass, u64, Option<u64>) = (AttemptClass::Succeeded, 5, None);
@@ -94,7 +93,7 @@ fn ten_thousand_events_through_a_small_memory_with_failures_and_crashes_are_each
         3 => (AttemptClass::Timeout, 10_000, None),
         _ => (AttemptClass::Succeeded, 1 + dice(40), None),
     });
-    let long = RetrySchedule::Custom([1, 1, 2, 2, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5].into());
+    let long = RetrySchedule::Custom(vec![5; 16].into());
     let endpoint = world.endpoint(|settings| settings.schedule = long);
     let mut events = Vec::new();
     for round in 0..200 {
@@ -124,7 +123,7 @@ fn ordered_conversations_keep_their_order_through_a_small_memory_and_crashes() {
     });
     let endpoint = world.endpoint(|settings| {
         settings.is_ordered = true;
-        settings.schedule = RetrySchedule::Custom([1; 16].into());
+        settings.schedule = RetrySchedule::Custom(vec![1; 16].into());
     });
     let (mut events, mut of) = (Vec::new(), BTreeMap::new());
     for round in 0..150 {
@@ -413,14 +412,8 @@ fn an_event_is_sent_again_once_for_every_wish_and_examples_reach_a_disabled_endp
 
 #[test]
 fn dead_and_slow_endpoints_do_not_hold_up_the_healthy_ones() {
-    let limits = Limits {
-        in_flight_max: 100,
-        endpoint_in_flight_max: 64,
-        queue_max: 4_096,
-        failing_ms_max: 120 * HOUR_MS,
-        event_age_ms: 30 * 24 * HOUR_MS,
-        overlap_ms: HOUR_MS,
-    };
+    let mut limits = World::limits(4_096);
+    limits.in_flight_max = 100;
     let mut world = World::within(limits);
     let endpoints: Vec<_> = (0..40).map(|_| world.endpoint(|_| {})).collect();
     world.fate = Box::new(|ticket, _| match ticket.endpoint.0 {
@@ -451,9 +444,11 @@ fn dead_and_slow_endpoints_do_not_hold_up_the_healthy_ones() {
 
 #[test]
 fn old_events_are_forgotten_but_never_one_that_waits() {
-    let mut world = World::new(64);
+    let mut limits = World::limits(64);
+    limits.failing_ms_max = u64::MAX;
+    let mut world = World::within(limits);
     let endpoint = world.endpoint(|settings| {
-        settings.schedule = RetrySchedule::Custom([7 * 24 * 3_600; 16].into());
+        settings.schedule = RetrySchedule::Custom(vec![7 * 24 * 3_600; 16].into());
     });
     let delivered = world.offer(&[endpoint], None);
     world.pass(1_000);

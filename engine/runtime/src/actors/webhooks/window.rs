@@ -3,6 +3,8 @@
 //! The window grows by one attempt for each window of successes and is halved by failures that say "too
 //! much", once for what was in flight together. A rate is kept by spacing the starts.
 
+use std::collections::VecDeque;
+
 use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::attempt::AttemptClass;
 
@@ -21,34 +23,45 @@ const CATCH_UP_US: i64 = 5_000;
 
 const SECOND_US: i64 = 1_000_000;
 
-/// Spaces starts so that a rate is kept.
+/// Keeps a rate: starts are spaced, and within any second there are as many at most.
 #[derive(Debug)]
 pub(super) struct Gate {
+    per_second: usize,
     spacing_us: i64,
     next_at: Timestamp,
+    /// The starts of the last second, oldest first.
+    recent: VecDeque<Timestamp>,
 }
 
 impl Gate {
     pub(super) fn new(per_second: u32) -> Gate {
+        let per_second = per_second.max(1);
         Gate {
-            spacing_us: (SECOND_US + i64::from(per_second) - 1) / i64::from(per_second.max(1)),
+            per_second: per_second as usize,
+            spacing_us: SECOND_US / i64::from(per_second),
             next_at: Timestamp::ZERO,
+            recent: VecDeque::new(),
         }
     }
 
     /// When the next start is allowed.
     pub(super) fn opens_at(&self) -> Timestamp {
-        self.next_at
+        match self.recent.front() {
+            Some(first) if self.recent.len() == self.per_second => {
+                self.next_at.max(Timestamp(first.0 + SECOND_US))
+            }
+            Some(_) | None => self.next_at,
+        }
     }
 
-    /// Counts a start. Starts that a late timer held up are made up for, within a few milliseconds.
+    /// Counts a start. What a late timer held up is made up for, within a few milliseconds.
     pub(super) fn pass(&mut self, now: Timestamp) {
-        let tolerance_us = match self.spacing_us < CATCH_UP_US {
-            true => CATCH_UP_US,
-            false => 0,
-        };
-        let earliest = self.next_at.0.max(now.0 - tolerance_us);
+        let earliest = self.next_at.0.max(now.0 - CATCH_UP_US);
         self.next_at = Timestamp(earliest + self.spacing_us);
+        if self.recent.len() == self.per_second {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
     }
 }
 
@@ -272,11 +285,12 @@ mod tests {
                 }
                 now.0 += step_us;
             }
-            let allowed =
-                rate as usize + (rate as usize * CATCH_UP_US as usize).div_ceil(SECOND_US as usize);
             for (index, first) in starts.iter().enumerate() {
                 let within = starts[index..].partition_point(|at| *at < first + SECOND_US);
-                assert!(within <= allowed, "{within} starts in a second at {rate}");
+                assert!(
+                    within <= rate as usize,
+                    "{within} starts in a second at {rate}"
+                );
             }
             assert!(
                 starts.len() * 10 >= rate as usize * 5 * 9,

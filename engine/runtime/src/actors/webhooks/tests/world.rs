@@ -115,15 +115,19 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(queue_max: usize) -> World {
-        let limits = Limits {
+        World::within(World::limits(queue_max))
+    }
+
+    /// The bounds of the default settings, but for memory.
+    pub(crate) fn limits(queue_max: usize) -> Limits {
+        Limits {
             in_flight_max: 1_024,
             endpoint_in_flight_max: 64,
             queue_max,
             failing_ms_max: 120 * 3_600_000,
             event_age_ms: 30 * 24 * 3_600_000,
             overlap_ms: 24 * 3_600_000,
-        };
-        World::within(limits)
+        }
     }
 
     pub(crate) fn within(limits: Limits) -> World {
@@ -316,7 +320,8 @@ impl World {
         assert!(job.face.is_some(), "the endpoint's URL and keys are sound");
         let body = job.material.payload(PayloadForm::Message);
         assert!(body.starts_with(b"{"));
-        let end = (self.fate)(&job.ticket, self.ms());
+        let ms = self.ms();
+        let end = (self.fate)(&job.ticket, ms);
         self.started.push(Started {
             at_ms: self.ms(),
             ticket: job.ticket,
