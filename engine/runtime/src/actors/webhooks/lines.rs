@@ -116,9 +116,7 @@ impl Lines {
             return VecDeque::new();
         }
         line.is_cut = true;
-        line.waiting
-            .take()
-            .unwrap_or_default()
+        line.waiting.take().unwrap_or_default()
     }
 
     /// Leaves in the records what memory has no room for once it does not hold everything any more.

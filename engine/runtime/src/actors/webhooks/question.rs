@@ -68,7 +68,10 @@ pub(crate) enum Found {
     Event(EndpointId, EventId, Result<Option<EventRow>, RecordsError>),
     /// With the event that the step began behind.
     Recovery(EndpointId, EventId, Result<Step<Recovered>, RecordsError>),
-    Record(EndpointId, Box<Result<Option<EndpointRecord>, RecordsError>>),
+    Record(
+        EndpointId,
+        Box<Result<Option<EndpointRecord>, RecordsError>>,
+    ),
     Accounts(Result<Vec<AccountId>, RecordsError>),
     Old(AccountId, Result<Step<EventId>, RecordsError>),
 }

@@ -90,6 +90,9 @@ impl Outside for Rc<Around> {
     }
 }
 
+/// Says how an attempt ends, from what was sent and how many there were before.
+type Fate = Box<dyn FnMut(&Ticket, u64) -> End>;
+
 /// The world of one test.
 pub(crate) struct World {
     shelf: Arc<MemoryShelf>,
@@ -103,7 +106,7 @@ pub(crate) struct World {
     under_way: BTreeMap<(i64, u64), (Job, End)>,
     count: u64,
     /// Decides how attempts end.
-    pub(crate) fate: Box<dyn FnMut(&Ticket, u64) -> End>,
+    pub(crate) fate: Fate,
     pub(crate) started: Vec<Started>,
     /// Attempts that ended and are durable.
     pub(crate) ended: Vec<Attempt>,
