@@ -153,7 +153,7 @@ async fn after_hours_the_other_text_goes_on_the_channel_that_was_used() {
 #[tokio::test]
 async fn machines_are_not_answered() {
     let world = World::new(Faults::default());
-    let routes = "[[routes]]\ntargets = [{ carrier = \"simulator\" }]\n";
+    let routes = "[[routes]]\ntargets = [{ carrier = \"simulator\" }, { carrier = \"tx\" }, { carrier = \"tw\" }, { carrier = \"wa\" }, { carrier = \"sm\" }]\n";
     let daemon = world.daemon(&program(), Options::new(), routes).await;
     let customer = daemon.customer();
     customer

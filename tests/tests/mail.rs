@@ -293,14 +293,14 @@ async fn a_reply_by_mail_answers_the_peer_once() {
     let mails = mailed(&daemon, 1).await;
     let address = mails[0].address("Reply-To");
     assert!(address.starts_with("reply+") && address.ends_with("@reply.didfarm.example"));
-    let lmtp = text(daemon.started(), "replies");
+    let lmtp = text(daemon.started(), "mail_replies");
     let first = reply(&address, "1", "Yes, at ten.", "");
     let said = bring(&lmtp, &address, &first).await;
     assert!(said.starts_with("250"), "{said}");
     // A 250 is durable. The server that did not see it brings the same mail again.
     daemon.kill9();
     daemon.restart().await;
-    let (customer, lmtp) = (daemon.customer(), text(daemon.started(), "replies"));
+    let (customer, lmtp) = (daemon.customer(), text(daemon.started(), "mail_replies"));
     assert_eq!(outbound_to(&customer, PEER).await, ["Yes, at ten."]);
     for _ in 0..2 {
         let said = bring(&lmtp, &address, &first).await;

@@ -154,6 +154,13 @@ impl EventId {
         EventId((ms << EventId::COUNT_BITS).max(1))
     }
 
+    /// The millisecond that the id is of: the event happened then, or somewhat earlier where ids had run
+    /// ahead of the time.
+    pub fn time(self) -> Timestamp {
+        let ms = (self.0 >> EventId::COUNT_BITS) as i64 + EventId::EPOCH_MS;
+        Timestamp(ms * 1_000)
+    }
+
     /// The id of an event that happens now, behind every id before. When more happens in a millisecond
     /// than it has ids for, or the clock goes back, ids run ahead of the time.
     pub fn next(last: EventId, now: Timestamp) -> EventId {

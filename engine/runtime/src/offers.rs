@@ -130,6 +130,13 @@ pub(crate) enum Tell {
 }
 
 impl Tell {
+    /// Dates it by its entry: what waits in the records is found by that time.
+    pub(crate) fn date(&mut self, entry_at: Timestamp) {
+        match self {
+            Tell::Event { at, .. } | Tell::Mail { at, .. } => *at = entry_at,
+        }
+    }
+
     /// Tells the supervisor.
     pub(crate) fn perform(self, engine: &Shared) {
         match self {

@@ -76,10 +76,20 @@ async fn an_address_inside_is_refused_by_the_field_url() {
 
 #[tokio::test]
 async fn a_name_that_leads_inside_is_never_connected_to() {
-    let (_daemon, customer) = start(Options::new()).await;
+    let (mut daemon, customer) = start(options()).await;
     let sink = sink();
     let url = format!("https://localhost:{}/ok", sink.address().port());
     let endpoint = Endpoint::create(&customer, &url, json!({ "retry_schedule": [] })).await;
+    // The operator allows it no more: every attempt is judged by where the name leads now.
+    daemon.kill9();
+    daemon.reconfigure(|_| Options::new());
+    daemon.restart().await;
+    let customer = daemon.customer();
+    let endpoint = endpoint.at(&customer);
+    let again = customer
+        .post("/api/v1/webhooks", &json!({ "url": url }))
+        .await;
+    assert_eq!(again.refused(422, "url_unfit")["errors"][0]["field"], "url");
     endpoint
         .post("/test", &json!({ "event_types": ["wallet.low"] }))
         .await

@@ -9,7 +9,7 @@ use super::attempt::{AfterAttempt, Attempt, AttemptClass};
 use super::recovery::Recovery;
 use super::schedule::RetrySchedule;
 use crate::channel::Channel;
-use crate::ids::{AccountId, EndpointId, NumberId};
+use crate::ids::{AccountId, EndpointId, EventId, NumberId};
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -258,6 +258,8 @@ pub struct Endpoint {
     pub mailed_at: Option<Timestamp>,
     /// The recovery that is under way or was last.
     pub recovery: Option<Recovery>,
+    /// The oldest of the events that waited for it when it was disabled last and were not sent any more.
+    pub dropped_from: Option<EventId>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -337,6 +339,7 @@ impl Endpoint {
             } => self.rotate(keys, *overlap_until, at),
             EndpointEvent::Disabled(cause) => {
                 self.state = EndpointState::Disabled { cause: *cause, at };
+                self.dropped_from = None;
             }
             EndpointEvent::Enabled => {
                 self.state = EndpointState::Enabled;
@@ -367,6 +370,23 @@ impl Endpoint {
         self.keys.truncate(KEYS_MAX);
     }
 
+    /// Notes events that waited for it and are not sent any more.
+    pub fn dropped(&mut self, events: impl IntoIterator<Item = EventId>) {
+        self.dropped_from = events.into_iter().chain(self.dropped_from).min();
+    }
+
+    /// Since when a disabled endpoint may have missed events: when it was disabled, or when the oldest
+    /// event happened that still waited then. `None` for one that is not disabled.
+    pub fn missed_since(&self) -> Option<Timestamp> {
+        match self.state {
+            EndpointState::Disabled { at, .. } => {
+                let dropped = self.dropped_from.map(EventId::time);
+                Some(dropped.map_or(at, |dropped| at.min(dropped)))
+            }
+            EndpointState::Enabled | EndpointState::Deleted => None,
+        }
+    }
+
     /// Applies the end of an attempt.
     pub fn attempted(&mut self, attempt: &Attempt) {
         if attempt.is_manual {
@@ -384,6 +404,7 @@ impl Endpoint {
             health.failures = health.failures.saturating_add(1);
         }
     }
+
     /// Whether the account is mailed about an event that was exhausted now: once an hour.
     pub fn decide_mail(&self, now: Timestamp) -> bool {
         self.mailed_at

@@ -99,17 +99,13 @@ impl EngineHandle {
         endpoint: EndpointId,
     ) -> Result<Enabled, WebhookError> {
         let asked = self.ask(account, |reply| Command::Enable(endpoint, reply));
-        let (view, disabled_at) = asked.await?;
-        let Some(since) = disabled_at else {
+        let (view, missed_since) = asked.await?;
+        let Some(since) = missed_since else {
             return Ok(Enabled { view, missed: None });
         };
         let until = self.shared.now().plus_ms(1);
         let filter = RecoveryFilter {
-            since: view
-                .endpoint
-                .health
-                .failing_since
-                .map_or(since, |at| at.min(since)),
+            since,
             until,
             types: Vec::new(),
             scope: RecoveryScope::Undelivered,

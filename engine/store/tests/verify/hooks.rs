@@ -203,6 +203,7 @@ pub fn endpoint(id: EndpointId, account: AccountId, at: Timestamp) -> Endpoint {
         state: EndpointState::Enabled,
         health: Health::default(),
         mailed_at: None,
+        dropped_from: None,
         recovery: None,
         created_at: at,
     }

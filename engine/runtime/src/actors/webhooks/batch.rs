@@ -84,13 +84,19 @@ impl Batch {
         self.events.len() >= ENTRY_EVENTS_MAX
     }
 
-    /// Takes what gathered. Effects without events wait for everything before them.
-    pub(super) fn take(&mut self) -> Option<(Vec<Event>, Vec<HubEffect>)> {
+    /// Takes what gathered, for an entry of this time. Effects without events wait for everything before
+    /// them.
+    pub(super) fn take(&mut self, at: Timestamp) -> Option<(Vec<Event>, Vec<HubEffect>)> {
         if self.events.is_empty() && self.effects.is_empty() {
             return None;
         }
         let taken = std::mem::take(self);
         let mut effects = taken.effects;
+        for effect in &mut effects {
+            if let HubEffect::Tell(tell) = effect {
+                tell.date(at);
+            }
+        }
         if !taken.ends.is_empty() {
             effects.push(HubEffect::Attempts(taken.ends));
         }

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Create(Box<NewEndpoint>, Reply<Created>),
     Change(EndpointId, Box<EndpointSettings>, Reply<EndpointView>),
     Rotate(EndpointId, Option<Duration>, Reply<Rotated>),
-    /// Answers with when it was disabled, if it was.
+    /// Answers with since when it may have missed events, if it was disabled.
     Enable(EndpointId, Reply<(EndpointView, Option<Timestamp>)>),
     Disable(EndpointId, Reply<EndpointView>),
     Delete(EndpointId, Reply<()>),

@@ -321,7 +321,8 @@ impl Hub {
         self.with(id, now, |actor, turn| actor.release(event, turn.now.mono));
     }
 
-    /// What is to go to the journal now: all of it if `all`, else once it has gathered long enough.
+    /// What is to go to the journal now, in an entry of this time: all of it if `all`, else once it has
+    /// gathered long enough.
     pub(super) fn take_batch(
         &mut self,
         all: bool,
@@ -329,7 +330,7 @@ impl Hub {
     ) -> Option<(Vec<Event>, Vec<HubEffect>)> {
         let is_due = self.batch.due_at().is_some_and(|at| at <= now.mono);
         if all || is_due {
-            return self.batch.take();
+            return self.batch.take(now.wall);
         }
         None
     }

@@ -220,6 +220,9 @@ impl Round<'_> {
             let is_deleted = record
                 .as_ref()
                 .is_none_or(|found| found.endpoint.state == EndpointState::Deleted);
+            if let Some(found) = record {
+                found.endpoint.dropped([*event]);
+            }
             result.due = None;
             result.state = match is_deleted {
                 true => ResultState::Dropped,

@@ -248,6 +248,7 @@ fn endpoint(id: EndpointId, account: AccountId, filter: &EventFilter, at: Timest
         state: EndpointState::Enabled,
         health: Health::default(),
         mailed_at: None,
+        dropped_from: None,
         recovery: None,
         created_at: at,
     }

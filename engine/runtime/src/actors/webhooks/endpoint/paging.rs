@@ -227,6 +227,7 @@ impl EndpointActor {
             return;
         }
         self.pending = self.pending.saturating_sub(rows.len() as u64);
+        self.state.dropped(rows.iter().map(|(_, event)| *event));
         let event = Event::PendingDropped(self.state.id, rows);
         turn.batch.push(event, turn.now.mono);
     }

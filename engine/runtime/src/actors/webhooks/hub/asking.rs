@@ -172,6 +172,7 @@ impl Hub {
             health: Health::default(),
             mailed_at: None,
             recovery: None,
+            dropped_from: None,
             created_at: now.wall,
         };
         let actor = EndpointActor::made(endpoint.clone(), &self.lend(now));
@@ -231,12 +232,12 @@ impl Hub {
         id: EndpointId,
         now: Moment,
     ) -> Decided<(EndpointView, Option<Timestamp>)> {
-        match self.own(account, id)?.state.state {
-            EndpointState::Disabled { at, .. } => {
+        match self.own(account, id)?.state.missed_since() {
+            Some(since) => {
                 let view = self.happen(account, id, EndpointEvent::Enabled, now)?;
-                Ok((view, Some(at)))
+                Ok((view, Some(since)))
             }
-            EndpointState::Enabled | EndpointState::Deleted => Ok((self.view(account, id)?, None)),
+            None => Ok((self.view(account, id)?, None)),
         }
     }
 

@@ -339,7 +339,8 @@ impl World {
         let until = self.now_us + ms as i64 * 1_000;
         self.settle();
         loop {
-            let hub = self.hub.next_at().map(|at| at.0.max(self.now_us + 1));
+            let hub = self.hub.next_at().map(|at| at.0 - SECOND_US);
+            let hub = hub.map(|at| at.max(self.now_us + 1));
             let end = self.under_way.keys().next().map(|(at, _)| *at);
             let next = hub.into_iter().chain(end).min().unwrap_or(until);
             self.now_us = next.min(until);
