@@ -213,7 +213,7 @@ def check_sink(verifiers):
 def check_flood(daemon):
     with claim(f"loadtest sink: {MESSAGES} messages of {PEERS} peers come once each, in order, rightly signed"):
         # The sink has to know the secret when it starts, so the endpoint is there before it.
-        endpoint = create(daemon, "http://127.0.0.1:9/later", event_types=RECEIVED, ordered=True)
+        endpoint = create(daemon, "http://127.0.0.1:8080/later", event_types=RECEIVED, ordered=True)
         sink = Sink("--secret", endpoint["secret"], name="flood-sink")
         daemon.api("PATCH", f"/api/v1/webhooks/{endpoint['id']}", {"url": f"{sink.url}/ok"}).expect(200)
         for n in range(MESSAGES):
