@@ -188,6 +188,9 @@ impl WebhookSupervisor {
                 self.clients.make(work.jobs);
             }
             self.ask(work.questions);
+            if let Some(question) = work.loose {
+                self.ask_now(question);
+            }
         } else {
             self.flush(is_draining, now);
         }
@@ -247,6 +250,15 @@ impl WebhookSupervisor {
                 move |found| engine.webhooks.push(HubInput::Found(found)),
             );
         }
+    }
+
+    /// Has a question answered from the records as they are.
+    fn ask_now(&self, question: Question) {
+        let (engine, records) = (Arc::clone(&self.engine), self.engine.records.clone());
+        self.engine.loaders.run(Box::new(move || {
+            let found = Box::new(question.ask(&records));
+            engine.webhooks.push(HubInput::Found(found));
+        }));
     }
 
     fn observe(&mut self, now: Moment) {

@@ -36,6 +36,8 @@ const CATCH_UP_MS: u64 = 60_000;
 const CATCH_UP_SPACING_US: i64 = 5_000;
 /// Endpoints begin to catch up within this time after a start, in milliseconds.
 const CATCH_UP_JITTER_MS: u32 = 1_000;
+/// Events behind one that has to be read that are read with it.
+const READ_AHEAD: usize = 64;
 /// How long what could not be read waits, in milliseconds.
 const READ_AGAIN_MS: u64 = 5_000;
 
@@ -273,7 +275,10 @@ impl EndpointActor {
         self.window.started(turn.now.mono);
         let (account, id) = (self.state.account, self.state.id);
         if let Some(material) = turn.materials.want(account, event, id) {
-            self.send(event, item, material, turn);
+            return self.send(event, item, material, turn);
+        }
+        for next in self.queue.upcoming(READ_AHEAD) {
+            turn.materials.foresee(account, next);
         }
     }
 

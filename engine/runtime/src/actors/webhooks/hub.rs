@@ -18,7 +18,6 @@ use didfarm_core::message::Message;
 use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::endpoint::{DisableCause, EndpointState};
 use didfarm_core::webhook::{Fact, WebhookEvent};
-use didfarm_store::records::RecordsError;
 use didfarm_store::records::round::EndpointRecord;
 use rustc_hash::FxHashMap;
 
@@ -30,7 +29,7 @@ use super::job::{Ended, Job};
 use super::materials::Materials;
 use super::moment::Moment;
 use super::payload::Material;
-use super::question::{Found, Question, Told};
+use super::question::{Found, Question, Telling, Told};
 use super::turn::{Die, Limits, Notice, Outside, Pool, Turn};
 use crate::meters::webhooks::Observed;
 use crate::webhooks::EndpointView;
@@ -45,6 +44,8 @@ pub(super) struct Work {
     pub(super) jobs: Vec<Job>,
     /// Questions for the records, which must hold everything that was decided so far.
     pub(super) questions: Vec<Question>,
+    /// A question for the records as they are.
+    pub(super) loose: Option<Question>,
 }
 
 /// The hub.
@@ -248,15 +249,14 @@ impl Hub {
         }
     }
 
-    fn material_came(
-        &mut self,
-        event: EventId,
-        told: Result<Option<Told>, RecordsError>,
-        now: Moment,
-    ) {
-        let material = match told {
-            Ok(told) => Ok(told.map(|told| self.keep(told))),
-            Err(error) => {
+    fn material_came(&mut self, event: EventId, telling: Telling, now: Moment) {
+        let material = match telling {
+            Telling::Told(told) => Ok(Some(self.keep(told))),
+            Telling::Missing(asked) if !asked.is_second => {
+                return self.materials.ask_again(asked);
+            }
+            Telling::Missing(_) => Ok(None),
+            Telling::Unreadable(error) => {
                 tracing::error!(%event, %error, "an event cannot be read");
                 Err(())
             }
@@ -290,7 +290,11 @@ impl Hub {
         }
         let asked = self.materials.take_asked();
         if !asked.is_empty() {
-            self.work.questions.push(Question::Materials(asked));
+            self.work.loose = Some(Question::Materials(asked));
+        }
+        let again = self.materials.take_asked_again();
+        if !again.is_empty() {
+            self.work.questions.push(Question::Materials(again));
         }
         std::mem::take(&mut self.work)
     }

@@ -1,6 +1,7 @@
 //! What attempts tell, as far as it is at hand; the rest is read from the records in groups.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use didfarm_core::ids::{AccountId, EndpointId, EventId};
@@ -20,10 +21,15 @@ const BARE_BYTES: usize = 512;
 pub(crate) type Bare = (Arc<WebhookEvent>, Timestamp);
 
 /// What is asked of the records: the event, unless it is at hand, and its message.
+///
+/// What an event tells never changes, so records that lag behind may be asked first. Only that they do not
+/// have it says nothing then: they are asked once more when they hold all that was decided.
 pub(crate) struct MaterialAsked {
     pub(crate) account: AccountId,
     pub(crate) event: EventId,
     pub(crate) bare: Option<Bare>,
+    /// Whether the records hold all that was decided when it was first asked.
+    pub(crate) is_second: bool,
 }
 
 enum Held {
@@ -49,6 +55,7 @@ pub(super) struct Materials {
     /// Who waits for what is being read.
     awaited: FxHashMap<EventId, SmallVec<[EndpointId; 2]>>,
     asked: Vec<MaterialAsked>,
+    asked_again: Vec<MaterialAsked>,
 }
 
 impl Materials {
@@ -89,21 +96,54 @@ impl Materials {
             Some(Held::Bare(bare)) => Some(bare.clone()),
             None => None,
         };
-        let waiting = self.awaited.entry(event).or_default();
-        if waiting.is_empty() {
-            self.asked.push(MaterialAsked {
-                account,
-                event,
-                bare,
-            });
-        }
-        waiting.push(endpoint);
+        self.ask(account, event, bare).push(endpoint);
         None
     }
 
-    /// What is to be read.
+    /// Has an event read that will be wanted soon, unless it is at hand.
+    pub(super) fn foresee(&mut self, account: AccountId, event: EventId) {
+        if !self.held.contains_key(&event) {
+            self.ask(account, event, None);
+        }
+    }
+
+    /// Asks for an event unless it is asked for. Returns who waits for it.
+    fn ask(
+        &mut self,
+        account: AccountId,
+        event: EventId,
+        bare: Option<Bare>,
+    ) -> &mut SmallVec<[EndpointId; 2]> {
+        match self.awaited.entry(event) {
+            Entry::Occupied(waiting) => waiting.into_mut(),
+            Entry::Vacant(vacant) => {
+                self.asked.push(MaterialAsked {
+                    account,
+                    event,
+                    bare,
+                    is_second: false,
+                });
+                vacant.insert(SmallVec::new())
+            }
+        }
+    }
+
+    /// The records did not have it; they may have lagged behind.
+    pub(super) fn ask_again(&mut self, asked: MaterialAsked) {
+        self.asked_again.push(MaterialAsked {
+            is_second: true,
+            ..asked
+        });
+    }
+
+    /// What is to be read at once.
     pub(super) fn take_asked(&mut self) -> Vec<MaterialAsked> {
         std::mem::take(&mut self.asked)
+    }
+
+    /// What is to be read once the records hold everything.
+    pub(super) fn take_asked_again(&mut self) -> Vec<MaterialAsked> {
+        std::mem::take(&mut self.asked_again)
     }
 
     /// Who waited for an event that has been read.

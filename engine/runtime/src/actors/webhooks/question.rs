@@ -57,6 +57,14 @@ pub(crate) struct Told {
     pub(crate) message: Option<Arc<Message>>,
 }
 
+/// What the records say of an event.
+pub(crate) enum Telling {
+    Told(Told),
+    /// They do not have it.
+    Missing(MaterialAsked),
+    Unreadable(RecordsError),
+}
+
 /// What the records say.
 pub(crate) enum Found {
     Page(
@@ -64,7 +72,7 @@ pub(crate) enum Found {
         u32,
         Result<Vec<(Timestamp, EventId, PendingRow)>, RecordsError>,
     ),
-    Materials(Vec<(EventId, Result<Option<Told>, RecordsError>)>),
+    Materials(Vec<(EventId, Telling)>),
     Event(EndpointId, EventId, Result<Option<EventRow>, RecordsError>),
     /// With the event that the step began behind.
     Recovery(EndpointId, EventId, Result<Step<Recovered>, RecordsError>),
@@ -112,19 +120,31 @@ impl Question {
     }
 }
 
-fn told(records: &Records, asked: MaterialAsked) -> Result<Option<Told>, RecordsError> {
-    let bare = match asked.bare {
-        Some(bare) => bare,
+fn told(records: &Records, asked: MaterialAsked) -> Telling {
+    match try_told(records, &asked) {
+        Ok(Some(told)) => Telling::Told(told),
+        Ok(None) => Telling::Missing(asked),
+        Err(error) => Telling::Unreadable(error),
+    }
+}
+
+fn try_told(records: &Records, asked: &MaterialAsked) -> Result<Option<Told>, RecordsError> {
+    let bare = match &asked.bare {
+        Some(bare) => bare.clone(),
         None => match records.event(asked.account, asked.event)? {
             Some(row) => (Arc::new(row.event), row.at),
             None => return Ok(None),
         },
     };
-    let message = match bare.0.fact.message() {
-        Some(message) => records.message(message)?.map(Arc::new),
-        None => None,
+    let Some(message) = bare.0.fact.message() else {
+        return Ok(Some(Told {
+            bare,
+            message: None,
+        }));
     };
-    Ok(Some(Told { bare, message }))
+    let message = records.message(message)?.map(Arc::new);
+    let is_missing = message.is_none() && !asked.is_second;
+    Ok((!is_missing).then_some(Told { bare, message }))
 }
 
 fn recovery(

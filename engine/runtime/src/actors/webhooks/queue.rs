@@ -221,6 +221,11 @@ impl Queue {
         None
     }
 
+    /// The older items that start next, so many at most.
+    pub(super) fn upcoming(&self, count: usize) -> impl Iterator<Item = EventId> {
+        self.backlog.iter().take(count).copied()
+    }
+
     /// Takes an item in again that did not start after all.
     pub(super) fn unstart(&mut self, event: EventId, at: Timestamp, now: Timestamp) {
         if let Some(item) = self.items.get_mut(&event) {

@@ -293,7 +293,7 @@ impl World {
                 idle = false;
                 self.begin(job);
             }
-            for question in work.questions {
+            for question in work.loose.into_iter().chain(work.questions) {
                 idle = false;
                 let found = question.ask(&self.records);
                 self.hub.found(found, now);
