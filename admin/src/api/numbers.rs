@@ -79,8 +79,8 @@ pub(super) async fn read(exchange: &mut Exchange) -> Result<HttpResponse, Proble
 
 /// `PATCH /api/v1/sms/numbers/{id}`: what is left out stays as it is, `null` takes away.
 ///
-/// Everything is checked before anything is done. The URL, which only the engine can judge, is first: a
-/// request that is refused has changed nothing.
+/// Everything is checked before anything is done: a request that is refused has changed nothing. The URL
+/// is set last, so that a secret that is shown once is in the answer.
 pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let (account, mut number) = own(exchange)?;
     let bytes = exchange.json().await?;
@@ -90,17 +90,21 @@ pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Prob
         rules,
     } = change_of(json::parse(&bytes)?)?;
     let engine = &exchange.front().engine;
-    let mut set = None;
-    if let Some(url) = url {
-        let done = engine.set_inbound_url(account, number.id, url.as_deref());
-        let done = done.await;
-        set = Some(done.map_err(|error| asked(exchange).webhook(error, URL_FIELD))?);
+    if let Some(Some(url)) = &url {
+        let judged = engine.judge_url(url);
+        judged.map_err(|error| asked(exchange).webhook(error, URL_FIELD))?;
     }
     let forwarding = forward_to.map(NumberCommand::SetForwarding);
     let auto_reply = rules.map(NumberCommand::SetAutoReply);
     for command in [forwarding, auto_reply].into_iter().flatten() {
         let done = engine.set_number(number.id, command).await;
         number = Arc::new(done.map_err(|error| asked_by(exchange, "id").operate(error))?);
+    }
+    let mut set = None;
+    if let Some(url) = url {
+        let done = engine.set_inbound_url(account, number.id, url.as_deref());
+        let done = done.await;
+        set = Some(done.map_err(|error| asked(exchange).webhook(error, URL_FIELD))?);
     }
     answer(exchange, account, &number, set.as_ref()).await
 }

@@ -156,10 +156,11 @@ async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let engine = &exchange.front().engine;
     let read = engine.endpoint(account, id).await;
     let view = read.map_err(|error| problem(exchange, error))?;
-    let mut settings = view.endpoint.settings;
+    let before = view.endpoint.settings;
+    let mut settings = before.clone();
     let own = OwnNumbers::new(engine, account);
     body.apply(&mut settings, |number| own.find(number))?;
-    let changed = engine.change_endpoint(account, id, settings).await;
+    let changed = engine.change_endpoint(account, id, before, settings).await;
     let view = changed.map_err(|error| problem(exchange, error))?;
     Ok(answer(exchange, account, StatusCode::OK, &view))
 }

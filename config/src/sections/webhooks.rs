@@ -18,7 +18,7 @@ pub struct WebhookSettings {
     pub allowed_networks: Vec<String>,
     /// How long one attempt may take, from the name's lookup to the last byte of the answer.
     pub timeout_ms: u64,
-    /// How much of that the lookup, the connection and TLS may take.
+    /// How much of that connecting may take; the lookup has time of its own.
     pub connect_timeout_ms: u64,
     /// The most attempts at once.
     pub in_flight_max: usize,

@@ -4,6 +4,8 @@
 //! of several the first one speaks. Any other message is answered with the after-hours text while the
 //! number is closed, and with the immediate text otherwise.
 //!
+//! Who asks for no more messages is answered by a keyword rule alone.
+//!
 //! Two programs that answer each other must come to rest, so every peer is answered at most once per
 //! window (`once_per_s`) by the after-hours and immediate texts together, and at most once per window by
 //! each keyword rule. A message that a keyword rule has answered within its window is not passed on to the
@@ -11,6 +13,7 @@
 
 mod draft;
 mod keyword;
+mod opt_out;
 mod replied;
 mod sender;
 
@@ -104,16 +107,19 @@ pub enum SilentCause {
     NoRule,
     /// The peer was answered within the window.
     Answered,
+    /// The peer asks for no more messages, and no keyword rule speaks.
+    OptOut,
 }
 
 impl SilentCause {
     /// Every cause.
-    pub const ALL: [SilentCause; 5] = [
+    pub const ALL: [SilentCause; 6] = [
         SilentCause::Automatic,
         SilentCause::NobodyReads,
         SilentCause::Echo,
         SilentCause::NoRule,
         SilentCause::Answered,
+        SilentCause::OptOut,
     ];
 
     /// The word in metric labels.
@@ -124,6 +130,7 @@ impl SilentCause {
             SilentCause::Echo => "echo",
             SilentCause::NoRule => "no_rule",
             SilentCause::Answered => "answered",
+            SilentCause::OptOut => "opt_out",
         }
     }
 }
@@ -202,6 +209,9 @@ impl AutoReplyRules {
         let Some((rule, text)) = self.rule_for(&folded, now) else {
             return Choice::Silent(SilentCause::NoRule);
         };
+        if !matches!(rule, RuleId::Keyword(_)) && opt_out::asks_for_silence(&folded) {
+            return Choice::Silent(SilentCause::OptOut);
+        }
         if replied.within(rule, now, u64::from(self.once_per_s) * 1000) {
             return Choice::Silent(SilentCause::Answered);
         }

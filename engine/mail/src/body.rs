@@ -7,8 +7,8 @@ use std::fmt;
 
 use crate::text::{escape_html, lines, one_line};
 
-/// Longest value of a fact, in characters.
-const VALUE_CHARS_MAX: usize = 1_000;
+/// Longest value of a fact, in characters: as long as any link.
+const VALUE_CHARS_MAX: usize = 2_048;
 
 /// One block of a mail.
 #[derive(Clone, PartialEq, Eq)]

@@ -26,8 +26,6 @@ pub enum Notice<'a> {
     WebhookExhausted {
         /// The endpoint's address.
         endpoint: &'a str,
-        /// How many events this mail stands for, at least 1.
-        events: u64,
         /// The last attempt's outcome in a few words, as `HTTP 503` or `timeout`.
         last_error: &'a str,
         /// When the last attempt was made.
@@ -63,10 +61,9 @@ pub fn draft(
     let (subject, body) = match notice {
         Notice::WebhookExhausted {
             endpoint,
-            events,
             last_error,
             last_attempt_at,
-        } => exhausted(endpoint, *events, last_error, *last_attempt_at),
+        } => exhausted(endpoint, last_error, *last_attempt_at),
         Notice::EndpointDisabled {
             endpoint,
             because,
@@ -87,18 +84,17 @@ pub fn draft(
     }
 }
 
-fn exhausted(endpoint: &str, events: u64, last_error: &str, at: Timestamp) -> (String, Body) {
-    let count = counted(events);
-    let subject = format!("Webhook failed: {count} not delivered");
+fn exhausted(endpoint: &str, last_error: &str, at: Timestamp) -> (String, Body) {
+    let subject = "Webhook failed: events are not delivered".to_owned();
     let body = Body::new()
         .paragraph("Hello,")
-        .paragraph(format!(
-            "{count} could not be delivered to your webhook endpoint, and all retries have been made. \
-             Nothing is lost: every event is kept, and inbound messages are in your inbox."
-        ))
+        .paragraph(
+            "an event could not be delivered to your webhook endpoint, and all retries have been made. \
+             If more events fail there within the hour, this mail speaks for them, too. Nothing is lost: \
+             every event is kept, and inbound messages are in your inbox.",
+        )
         .facts([
             ("Endpoint", without_query(endpoint)),
-            ("Events", events.to_string()),
             ("Last error", last_error.to_owned()),
             ("Last attempt", at.to_rfc3339_seconds()),
         ])
@@ -158,13 +154,6 @@ fn wallet_low(balance: Micros, threshold: Micros) -> (String, Body) {
         ])
         .paragraph("Please top up your wallet.");
     ("Your wallet balance is low".to_owned(), body)
-}
-
-fn counted(events: u64) -> String {
-    match events {
-        1 => "1 event".to_owned(),
-        more => format!("{more} events"),
-    }
 }
 
 /// The address without its query, where customers keep tokens.

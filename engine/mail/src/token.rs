@@ -1,12 +1,14 @@
-//! The token in a reply address: which conversation of which account a mail answers.
+//! The token in a reply address: which conversation of which account a mail answers, and how.
 //!
 //! `reply+<token>@domain`. The token is 25 bytes in Crockford's base 32: seven of the conversation id,
-//! four of the account id, and fourteen of an HMAC-SHA256 over both. Whoever holds a token can answer
+//! whose highest bit says that the answer goes by WhatsApp, four of the account id, and fourteen of an
+//! HMAC-SHA256 over both. Whoever holds a token can answer
 //! that one conversation, and make no other. Mail systems change the case of local parts (RFC 5321, 2.4,
 //! forbids it, and they do), so case does not count.
 
 use std::fmt;
 
+use didfarm_core::channel::Channel;
 use didfarm_core::ids::{AccountId, ConversationId, ID_MAX};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -21,6 +23,8 @@ pub const TOKEN_CHARS: usize = 40;
 
 const CONVERSATION_BYTES: usize = 7;
 const ACCOUNT_BYTES: usize = 4;
+/// Set in the conversation's first byte for WhatsApp; ids need 53 of the 56 bits.
+const WHATSAPP_BIT: u8 = 0x80;
 const IDS_BYTES: usize = CONVERSATION_BYTES + ACCOUNT_BYTES;
 /// 112 bits: a guess meets one in 5 · 10^33.
 const MAC_BYTES: usize = 14;
@@ -48,6 +52,17 @@ pub enum TokenError {
     /// It was not made with our secret.
     #[error("the reply address is not genuine")]
     Forged,
+}
+
+/// What a mail answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplyTarget {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// What the answered message came by, and the answer goes by.
+    pub channel: Channel,
 }
 
 /// Makes and reads reply addresses. The first secret makes them, every one is accepted.
@@ -81,10 +96,18 @@ impl Tokens {
         Ok(Tokens { keys })
     }
 
-    /// The local part that answers a conversation, 46 octets in lower case.
-    pub fn mint(&self, conversation: ConversationId, account: AccountId) -> String {
+    /// The local part of what answers so, 46 octets in lower case.
+    pub fn mint(&self, target: ReplyTarget) -> String {
+        let ReplyTarget {
+            conversation,
+            account,
+            channel,
+        } = target;
         let mut bytes = [0; TOKEN_BYTES];
         bytes[..CONVERSATION_BYTES].copy_from_slice(&conversation.0.to_be_bytes()[1..]);
+        if channel == Channel::WhatsApp {
+            bytes[0] |= WHATSAPP_BIT;
+        }
         bytes[CONVERSATION_BYTES..IDS_BYTES].copy_from_slice(&account.0.to_be_bytes());
         let proof = proof(&self.keys[0], &bytes[..IDS_BYTES]);
         bytes[IDS_BYTES..].copy_from_slice(&proof);
@@ -99,7 +122,7 @@ impl Tokens {
     /// # Errors
     ///
     /// [`TokenError`] says whether it is none of ours, damaged or forged.
-    pub fn read(&self, local_part: &str) -> Result<(ConversationId, AccountId), TokenError> {
+    pub fn read(&self, local_part: &str) -> Result<ReplyTarget, TokenError> {
         let token = local_part
             .get(..PREFIX.len())
             .filter(|prefix| prefix.eq_ignore_ascii_case(PREFIX))
@@ -115,13 +138,21 @@ impl Tokens {
             return Err(TokenError::Forged);
         }
         let number = |bytes: &[u8]| bytes.iter().fold(0u64, |n, byte| n << 8 | u64::from(*byte));
-        let conversation = number(&ids[..CONVERSATION_BYTES]);
+        let (first, rest) = (ids[0], &ids[1..CONVERSATION_BYTES]);
+        let conversation = number(&[first & !WHATSAPP_BIT]) << (8 * rest.len()) | number(rest);
         let account = number(&ids[CONVERSATION_BYTES..]);
         if !(1..=ID_MAX).contains(&conversation) {
             return Err(TokenError::Forged);
         }
         let account = u32::try_from(account).expect("four bytes");
-        Ok((ConversationId(conversation), AccountId(account)))
+        Ok(ReplyTarget {
+            conversation: ConversationId(conversation),
+            account: AccountId(account),
+            channel: match first & WHATSAPP_BIT {
+                0 => Channel::Sms,
+                _ => Channel::WhatsApp,
+            },
+        })
     }
 }
 
@@ -174,11 +205,23 @@ mod tests {
         Tokens::new(&[byte; 32], &[]).unwrap()
     }
 
+    fn target(conversation: u64, account: u32, channel: Channel) -> ReplyTarget {
+        ReplyTarget {
+            conversation: ConversationId(conversation),
+            account: AccountId(account),
+            channel,
+        }
+    }
+
     proptest! {
         #[test]
-        fn what_is_minted_is_read_in_any_case(conversation in 1..=ID_MAX, account in any::<u32>()) {
-            let ids = (ConversationId(conversation), AccountId(account));
-            let local = tokens(1).mint(ids.0, ids.1);
+        fn what_is_minted_is_read_in_any_case(
+            conversation in 1..=ID_MAX,
+            account in any::<u32>(),
+            channel in prop_oneof![Just(Channel::Sms), Just(Channel::WhatsApp)],
+        ) {
+            let ids = target(conversation, account, channel);
+            let local = tokens(1).mint(ids);
             let address = crate::address::Address::parse(&format!("{local}@a.example"));
             prop_assert!(address.is_ok());
             prop_assert_eq!(tokens(1).read(&local), Ok(ids));
@@ -187,7 +230,7 @@ mod tests {
 
         #[test]
         fn no_changed_digit_is_accepted(place in 0..TOKEN_CHARS, turn in 1usize..32) {
-            let mut local = tokens(1).mint(ConversationId(77), AccountId(3)).into_bytes();
+            let mut local = tokens(1).mint(target(77, 3, Channel::Sms)).into_bytes();
             let digit = &mut local[PREFIX.len() + place];
             let known = ALPHABET.iter().position(|known| known == digit).unwrap();
             *digit = ALPHABET[(known + turn) % 32];
@@ -203,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_no_token_of_ours_is_refused_with_its_reason() {
-        let local = tokens(1).mint(ConversationId(5), AccountId(9));
+        let local = tokens(1).mint(target(5, 9, Channel::WhatsApp));
         let replaced = local.replacen(PREFIX, "replies+", 1);
         for (text, expected) in [
             ("", TokenError::NotReply),
@@ -226,9 +269,9 @@ mod tests {
     #[test]
     fn an_earlier_secret_still_reads_and_no_longer_mints() {
         let rotated = Tokens::new(&[2; 32], &[&[1; 32]]).unwrap();
-        let ids = (ConversationId(5), AccountId(9));
-        assert_eq!(rotated.read(&tokens(1).mint(ids.0, ids.1)), Ok(ids));
-        assert_eq!(rotated.mint(ids.0, ids.1), tokens(2).mint(ids.0, ids.1));
+        let ids = target(5, 9, Channel::Sms);
+        assert_eq!(rotated.read(&tokens(1).mint(ids)), Ok(ids));
+        assert_eq!(rotated.mint(ids), tokens(2).mint(ids));
         assert!(Tokens::new(&[2; 31], &[]).is_err());
         assert!(Tokens::new(&[2; 32], &[&[1; 31]]).is_err());
         assert!(!format!("{rotated:?}").contains('2'));

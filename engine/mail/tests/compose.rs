@@ -233,13 +233,12 @@ fn notices_say_what_happened_and_what_to_do_without_the_endpoints_secrets() {
         (
             Notice::WebhookExhausted {
                 endpoint,
-                events: 3,
                 last_error: "HTTP 503",
                 last_attempt_at: received_at(),
             },
-            "Webhook failed: 3 events not delivered",
+            "Webhook failed: events are not delivered",
             vec![
-                "3 events could not be delivered",
+                "this mail speaks for them",
                 "Last error: HTTP 503",
                 "Nothing is lost",
             ],

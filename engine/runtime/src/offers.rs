@@ -15,7 +15,7 @@ use didfarm_core::webhook::{EventType, Fact, Target, Targets, WebhookEvent};
 
 use crate::account::{AccountHandle, LowBalance};
 use crate::actors::mails::MailInput;
-use crate::actors::webhooks::HubInput;
+use crate::actors::webhooks::{HubInput, ids_ahead_ms};
 use crate::shared::Shared;
 
 /// An endpoint of an account, as far as the choice of whom to tell goes.
@@ -160,6 +160,11 @@ impl Shared {
                 Some(next(last).0)
             });
         next(before.unwrap_or_else(|last| last))
+    }
+
+    /// How far event ids run ahead of their time, in milliseconds.
+    pub(crate) fn ids_ahead_ms(&self, now: Timestamp) -> u64 {
+        ids_ahead_ms(EventId(self.event_last.load(Ordering::Relaxed)), now)
     }
 
     /// What an account's endpoints are told; `None` when none of them wants to know. `fact` is made only

@@ -24,7 +24,7 @@ use tower_service::Service;
 
 use crate::guard::AddressGuard;
 
-pub use resolve::{LOOKUPS_MAX, Resolve, Resolving, SystemResolver};
+pub use resolve::{DOMAIN_LOOKUPS_MAX, LOOKUPS_MAX, Resolve, Resolving, SystemResolver};
 pub(crate) use secure::{SecureConnector, trust};
 
 /// How long a host is resolved.

@@ -178,6 +178,37 @@ impl EndpointSettings {
     }
 }
 
+impl EndpointSettings {
+    /// Takes over what differs between `before` and `after`: a change that was made from settings that
+    /// may have been changed since undoes none of those changes.
+    pub fn take_changes(&mut self, before: &EndpointSettings, after: EndpointSettings) {
+        fn take<T: PartialEq>(own: &mut T, before: &T, after: T) {
+            if *before != after {
+                *own = after;
+            }
+        }
+        let EventFilter {
+            types,
+            numbers,
+            channels,
+        } = after.filter;
+        take(&mut self.url, &before.url, after.url);
+        take(
+            &mut self.description,
+            &before.description,
+            after.description,
+        );
+        take(&mut self.filter.types, &before.filter.types, types);
+        take(&mut self.filter.numbers, &before.filter.numbers, numbers);
+        take(&mut self.filter.channels, &before.filter.channels, channels);
+        take(&mut self.form, &before.form, after.form);
+        take(&mut self.schedule, &before.schedule, after.schedule);
+        take(&mut self.is_ordered, &before.is_ordered, after.is_ordered);
+        let rate = after.rate_per_second;
+        take(&mut self.rate_per_second, &before.rate_per_second, rate);
+    }
+}
+
 /// Why an endpoint is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DisableCause {
@@ -323,8 +354,9 @@ impl Endpoint {
             return Some(DisableCause::Gone);
         }
         let failing_since = self.health.failing_since?;
-        let is_failure = attempt.next != AfterAttempt::Delivered;
-        (is_failure && attempt.at.ms_since(failing_since) >= failing_ms_max)
+        // Never the first failure after a long silence: an event has had all its attempts.
+        let is_exhausted = attempt.next == AfterAttempt::Exhausted;
+        (is_exhausted && attempt.at.ms_since(failing_since) >= failing_ms_max)
             .then_some(DisableCause::Failing)
     }
 
@@ -332,7 +364,12 @@ impl Endpoint {
     pub fn evolve(&mut self, event: &EndpointEvent, at: Timestamp) {
         match event {
             EndpointEvent::Created(made) => *self = (**made).clone(),
-            EndpointEvent::Changed(settings) => self.settings = (**settings).clone(),
+            EndpointEvent::Changed(settings) => {
+                if self.settings.url != settings.url {
+                    self.forgive();
+                }
+                self.settings = (**settings).clone();
+            }
             EndpointEvent::KeysRotated {
                 keys,
                 overlap_until,
@@ -343,14 +380,19 @@ impl Endpoint {
             }
             EndpointEvent::Enabled => {
                 self.state = EndpointState::Enabled;
-                self.health.failing_since = None;
-                self.health.failures = 0;
+                self.forgive();
             }
             EndpointEvent::Deleted => self.state = EndpointState::Deleted,
             EndpointEvent::RecoveryStarted(recovery) | EndpointEvent::RecoveryMoved(recovery) => {
                 self.recovery = Some((**recovery).clone());
             }
         }
+    }
+
+    /// What failed until now is not held against it.
+    fn forgive(&mut self) {
+        self.health.failing_since = None;
+        self.health.failures = 0;
     }
 
     fn rotate(&mut self, keys: &SigningKeys, overlap_until: Timestamp, at: Timestamp) {

@@ -79,14 +79,14 @@ impl Stopped {
             }
     }
 
-    /// Whether a refusal is the last word about this mail, and not about our settings or our login:
-    /// those are repaired, and the mail goes out.
+    /// Whether a refusal is the last word about this mail, and not about our settings, our login or the
+    /// sender, who is one and the same in all mails: those are repaired, and the mail goes out.
     pub(super) fn is_about_the_mail(&self, code: u16) -> bool {
         let permanent =
             (500..600).contains(&code) && ![AUTHENTICATION_REQUIRED, OUT_OF_TURN].contains(&code);
         match self.step {
-            Step::Connect | Step::Login => false,
-            Step::Sender | Step::Recipient | Step::Data | Step::Content => permanent,
+            Step::Connect | Step::Login | Step::Sender => false,
+            Step::Recipient | Step::Data | Step::Content => permanent,
         }
     }
 }

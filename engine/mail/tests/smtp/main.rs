@@ -185,7 +185,7 @@ async fn a_refusal_is_for_now_or_for_ever_and_the_connection_goes_on() {
         ("RCPT", "450 4.2.1 Greylisted", false),
         (".", "452 4.3.1 Disk full", false),
         ("MAIL", "530 5.7.0 Authentication required", false),
-        ("MAIL", "550 5.7.1 No such sender", true),
+        ("MAIL", "550 5.7.1 No such sender", false),
         ("RCPT", "550 5.1.1 No such user", true),
         (".", "554 5.6.0 Spam", true),
     ] {

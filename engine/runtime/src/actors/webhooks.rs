@@ -51,6 +51,7 @@ use self::moment::Moment;
 use self::outside::Engine;
 use self::question::{Found, Question};
 use self::rebuild::Endpoints;
+pub(crate) use self::recovery::ids_ahead_ms;
 use self::turn::Limits;
 use super::root::{Exited, RootSupervisor};
 use crate::inbox::Drain;
@@ -97,6 +98,7 @@ pub(crate) struct WebhookSupervisor {
     meter: WebhookMeter,
     /// When attempts of the supervisor before this one have ended at the latest.
     settles_at: Timestamp,
+    has_settled: bool,
     /// Attempts whose end came in this turn.
     came_down: usize,
     /// When it wakes by itself.
@@ -139,6 +141,7 @@ impl WebhookSupervisor {
             root,
             clients,
             settles_at,
+            has_settled: false,
             came_down: 0,
             alarm: None,
             observed_at: Timestamp::ZERO,
@@ -201,12 +204,14 @@ impl WebhookSupervisor {
 
     /// Attempts of the supervisor before this one that have not ended by now never will.
     fn settle(&mut self, now: Moment) {
-        if now.mono < self.settles_at {
-            let left = self.engine.attempts_in_flight.load(Ordering::Acquire);
-            if left <= self.came_down {
-                self.settles_at = now.mono;
-            }
-        } else if self.observed_at == Timestamp::ZERO {
+        if self.has_settled {
+            return;
+        }
+        let left = self.engine.attempts_in_flight.load(Ordering::Acquire);
+        if now.mono >= self.settles_at || left <= self.came_down {
+            // This supervisor has started none yet.
+            self.has_settled = true;
+            self.settles_at = self.settles_at.min(now.mono);
             self.came_down = 0;
             self.engine.attempts_in_flight.store(0, Ordering::Release);
         }

@@ -49,7 +49,8 @@ impl EngineHandle {
             .await
     }
 
-    /// Changes what a customer sets of an endpoint.
+    /// Changes what a customer sets of an endpoint, as far as it differs from `before`, the settings that
+    /// the change was made from: one that is made meanwhile is not undone.
     ///
     /// # Errors
     /// As [`EngineHandle::create_endpoint`]; [`WebhookError::Unknown`] when the account has no such
@@ -58,12 +59,13 @@ impl EngineHandle {
         &self,
         account: AccountId,
         endpoint: EndpointId,
+        before: EndpointSettings,
         mut settings: EndpointSettings,
     ) -> Result<EndpointView, WebhookError> {
         settings.url = self.judged_url(&settings.url)?;
         self.check(account, &settings)?;
-        let settings = Box::new(settings);
-        self.ask(account, |reply| Command::Change(endpoint, settings, reply))
+        let change = Box::new((before, settings));
+        self.ask(account, |reply| Command::Change(endpoint, change, reply))
             .await
     }
 
@@ -310,6 +312,14 @@ impl EngineHandle {
         };
         self.shared.webhooks.push(HubInput::Asked(Box::new(asked)));
         faulted(answer.await)
+    }
+
+    /// Judges a URL as [`EngineHandle::set_inbound_url`] would.
+    ///
+    /// # Errors
+    /// [`WebhookError::UrlUnfit`].
+    pub fn judge_url(&self, url: &str) -> Result<(), WebhookError> {
+        self.judged_url(url).map(drop)
     }
 
     fn judged_url(&self, url: &str) -> Result<Box<str>, WebhookError> {

@@ -1,8 +1,7 @@
 //! Reply addresses: `reply+TOKEN@domain`.
 
-use didfarm_core::ids::{AccountId, ConversationId};
 use didfarm_mail::address::{Address, AddressError};
-use didfarm_mail::token::{PREFIX, TOKEN_CHARS, TokenError, Tokens};
+use didfarm_mail::token::{PREFIX, ReplyTarget, TOKEN_CHARS, TokenError, Tokens};
 
 /// Why mail for an address is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,9 +40,9 @@ impl ReplyAddresses {
         &self.domain
     }
 
-    /// The address that answers a conversation.
-    pub(crate) fn of(&self, conversation: ConversationId, account: AccountId) -> Address {
-        let local = self.tokens.mint(conversation, account);
+    /// The address of what answers so.
+    pub(crate) fn of(&self, target: ReplyTarget) -> Address {
+        let local = self.tokens.mint(target);
         Address::parse(&format!("{local}@{}", self.domain))
             .expect("an address as long as this was taken")
     }
@@ -52,10 +51,7 @@ impl ReplyAddresses {
     ///
     /// # Errors
     /// [`NoReplyAddress`] says why it answers none.
-    pub(crate) fn read(
-        &self,
-        address: &str,
-    ) -> Result<(ConversationId, AccountId), NoReplyAddress> {
+    pub(crate) fn read(&self, address: &str) -> Result<ReplyTarget, NoReplyAddress> {
         let (local, domain) = address.rsplit_once('@').ok_or(NoReplyAddress::Domain)?;
         if !domain.eq_ignore_ascii_case(&self.domain) {
             return Err(NoReplyAddress::Domain);
@@ -64,7 +60,7 @@ impl ReplyAddresses {
     }
 
     /// The conversations whose reply addresses stand in a text.
-    pub(crate) fn find(&self, text: &str) -> Vec<(ConversationId, AccountId)> {
+    pub(crate) fn find(&self, text: &str) -> Vec<ReplyTarget> {
         let word = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"');
         let mut found = Vec::new();
         for read in text.split(word).filter_map(|word| self.read(word).ok()) {

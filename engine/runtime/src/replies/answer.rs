@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use didfarm_core::channel::Direction;
+use didfarm_core::channel::{Channel, Direction};
 use didfarm_core::conversation::Conversation;
 use didfarm_core::ids::{AccountId, ConversationId, MessageId};
 use didfarm_core::segments::BODY_CHARS_MAX;
 use didfarm_mail::reply::Reply;
+use didfarm_mail::token::ReplyTarget;
 use didfarm_store::records::{Records, RecordsError};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ use super::ledger::{InHand, KEY_BYTES, Key, Known, Ledger};
 use crate::handle::EngineHandle;
 use crate::meters::mails::ReplyMeter;
 use crate::read::ReadError;
-use crate::send::{SendError, SendRequest, Sender};
+use crate::send::{SendError, SendRequest, Sender, Unavailable};
 use crate::shared::Shared;
 
 /// Messages of a conversation that are looked through for a reply that may have been sent.
@@ -143,7 +144,7 @@ impl ReplyDesk {
     /// Answers a conversation. Whoever asks may leave: what was begun is finished all the same.
     pub(super) async fn answer(
         self: &Arc<Self>,
-        target: (ConversationId, AccountId),
+        target: ReplyTarget,
         key: Key,
         letter: Reply,
     ) -> Outcome {
@@ -161,7 +162,7 @@ impl ReplyDesk {
 
     async fn decide(
         &self,
-        (conversation, account): (ConversationId, AccountId),
+        target: ReplyTarget,
         key: Key,
         letter: Reply,
     ) -> Result<Outcome, Outcome> {
@@ -175,7 +176,9 @@ impl ReplyDesk {
             Err(Known::Sent) => return Ok(Outcome::Repeated),
             Err(Known::InHand) => return Err(Outcome::later("the reply is being sent already")),
         };
-        let conversation = self.conversation(conversation, account).await?;
+        let conversation = self
+            .conversation(target.conversation, target.account)
+            .await?;
         if let Some(after) = in_hand.begun() {
             match self.look_for(conversation.id, after, &text).await? {
                 Doubt::Sent => {
@@ -189,7 +192,8 @@ impl ReplyDesk {
                 }
             }
         }
-        self.send(in_hand, &conversation, text).await
+        let channel = target.channel;
+        self.send(in_hand, &conversation, channel, text).await
     }
 
     async fn conversation(
@@ -208,6 +212,7 @@ impl ReplyDesk {
         &self,
         in_hand: InHand,
         conversation: &Conversation,
+        channel: Channel,
         text: Arc<str>,
     ) -> Result<Outcome, Outcome> {
         let unknown = || Outcome::refused("the number is not hosted here");
@@ -215,7 +220,6 @@ impl ReplyDesk {
         let account = directory
             .account(conversation.account)
             .ok_or_else(unknown)?;
-        let channel = conversation.last_channel;
         let to = addressee(conversation, channel)
             .ok_or_else(|| Outcome::refused("the peer cannot be answered"))?;
         in_hand
@@ -237,8 +241,14 @@ impl ReplyDesk {
                 in_hand.sent();
                 Ok(Outcome::Sent)
             }
-            Err(SendError::Refused(refusal)) => Err(Outcome::refused(refusal)),
+            Err(SendError::Refused(refusal)) => {
+                in_hand.unsent();
+                Err(Outcome::refused(refusal))
+            }
+            // Whether it was sent is in doubt: the messages tell when it comes again.
+            Err(error @ SendError::Unavailable(Unavailable::Faulted)) => Err(Outcome::later(error)),
             Err(error @ (SendError::RateLimited { .. } | SendError::Unavailable(_))) => {
+                in_hand.unsent();
                 Err(Outcome::later(error))
             }
         }

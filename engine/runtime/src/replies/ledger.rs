@@ -5,7 +5,9 @@
 //! sent. When a crash leaves only the first, the messages behind that one tell whether it was sent. The
 //! first note is synced before anything is sent; the second need not be, as the first leads to the same.
 //!
-//! A file of lines: `begun KEY MESSAGE .` and `sent KEY .`, where the dot says that the line is whole. It
+//! One that certainly was not sent is struck out: when it comes again it is a new one.
+//!
+//! A file of lines: `begun KEY MESSAGE .`, `sent KEY .` and `unsent KEY .`, where the dot says that the line is whole. It
 //! is written anew when it is opened, and when it has grown.
 
 use std::collections::VecDeque;
@@ -42,6 +44,8 @@ enum State {
     /// It was begun when this was the conversation's last message.
     Begun(MessageId),
     Sent,
+    /// It was begun and certainly not sent.
+    Unsent,
 }
 
 /// The ledger.
@@ -103,7 +107,7 @@ impl Ledger {
         let begun = match book.states.get(&key) {
             Some(State::Sent) => return Err(Known::Sent),
             Some(State::Begun(after)) => Some(*after),
-            None => None,
+            Some(State::Unsent) | None => None,
         };
         if !book.in_hand.insert(key) {
             return Err(Known::InHand);
@@ -148,6 +152,15 @@ impl InHand {
         note(&mut book, self.key, State::Sent);
         if let Err(error) = book.write(&line(&self.key, State::Sent)) {
             tracing::warn!(%error, "a reply that was sent could not be noted; if it comes again, the messages tell");
+        }
+    }
+
+    /// Notes that the reply was certainly not sent.
+    pub(super) fn unsent(&self) {
+        let mut book = self.ledger.lock();
+        note(&mut book, self.key, State::Unsent);
+        if let Err(error) = book.write(&line(&self.key, State::Unsent)) {
+            tracing::warn!(%error, "that a reply was not sent could not be noted");
         }
     }
 }
@@ -236,6 +249,7 @@ fn line(key: &Key, state: State) -> String {
     match state {
         State::Begun(after) => format!("begun {key} {} .\n", after.get()),
         State::Sent => format!("sent {key} .\n"),
+        State::Unsent => format!("unsent {key} .\n"),
     }
 }
 
@@ -253,6 +267,7 @@ fn parse(line: &[u8]) -> Option<(Key, State)> {
     let state = match (word, words.next()?, words.next()) {
         ("begun", after, Some(".")) => State::Begun(MessageId(after.parse().ok()?)),
         ("sent", ".", None) => State::Sent,
+        ("unsent", ".", None) => State::Unsent,
         _ => return None,
     };
     words.next().is_none().then_some((key, state))
@@ -289,6 +304,25 @@ mod tests {
         assert_eq!(ledger.take([1; 16]).unwrap_err(), Known::Sent);
         assert_eq!(open(&path).take([1; 16]).unwrap_err(), Known::Sent);
         assert!(open(&path).take([2; 16]).is_ok());
+    }
+
+    #[test]
+    fn a_reply_that_was_not_sent_is_a_new_one_when_it_comes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger");
+        let ledger = open(&path);
+        let in_hand = ledger.take([5; 16]).unwrap();
+        in_hand.begin(MessageId(77)).unwrap();
+        in_hand.unsent();
+        drop(in_hand);
+        assert_eq!(ledger.take([5; 16]).unwrap().begun(), None);
+        let in_hand = open(&path).take([5; 16]).unwrap();
+        assert_eq!(in_hand.begun(), None);
+        in_hand.begin(MessageId(90)).unwrap();
+        assert_eq!(
+            open(&path).take([5; 16]).unwrap().begun(),
+            Some(MessageId(90))
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Intake for ReplyIntake {
             Ok(letter) => letter,
             Err(error) => return Verdict::Refuse(error.to_string()),
         };
-        let key = ReplyDesk::key(target.0, &letter, message.bytes);
+        let key = ReplyDesk::key(target.conversation, &letter, message.bytes);
         match self.0.answer(target, key, letter).await {
             Outcome::Sent | Outcome::Repeated | Outcome::Automatic => Verdict::Accept,
             Outcome::Refused(why) => Verdict::Refuse(why),

@@ -7,9 +7,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use didfarm_core::ids::{AccountId, ConversationId};
 use didfarm_mail::maildir::{Maildir, UnreadableMail, Waiting};
 use didfarm_mail::reply;
+use didfarm_mail::token::ReplyTarget;
 
 use super::answer::{Outcome, ReplyDesk};
 
@@ -32,7 +32,8 @@ pub(super) async fn watch(
     loop {
         let look = async {
             match look(desk, maildir).await {
-                Ok(()) => INTERVAL,
+                Ok(true) => INTERVAL,
+                Ok(false) => TROUBLE_INTERVAL,
                 Err(error) => {
                     tracing::warn!(%error, "the maildir of replies cannot be served");
                     TROUBLE_INTERVAL
@@ -46,7 +47,9 @@ pub(super) async fn watch(
     }
 }
 
-async fn look(desk: &Arc<ReplyDesk>, maildir: &Maildir) -> std::io::Result<()> {
+/// Looks through what is new; `false` when some of it could not be read or put away.
+async fn look(desk: &Arc<ReplyDesk>, maildir: &Maildir) -> std::io::Result<bool> {
+    let mut is_sound = true;
     for Waiting { name, content } in maildir.take_new()? {
         let is_done = match content {
             Ok(bytes) => take(desk, &bytes).await,
@@ -55,13 +58,18 @@ async fn look(desk: &Arc<ReplyDesk>, maildir: &Maildir) -> std::io::Result<()> {
                 true
             }
             Err(UnreadableMail::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => false,
-            Err(UnreadableMail::Io(error)) => return Err(error),
+            Err(UnreadableMail::Io(error)) => {
+                tracing::warn!(?name, %error, "a reply in the maildir cannot be read; it stays there");
+                is_sound = false;
+                continue;
+            }
         };
-        if is_done {
-            maildir.done(&name)?;
+        if is_done && let Err(error) = maildir.done(&name) {
+            tracing::warn!(?name, %error, "a reply in the maildir cannot be put away; it is known when it comes again");
+            is_sound = false;
         }
     }
-    Ok(())
+    Ok(is_sound)
 }
 
 /// Takes a mail for each conversation that it is addressed to; `false` when it is to come again.
@@ -76,7 +84,7 @@ async fn take(desk: &Arc<ReplyDesk>, bytes: &[u8]) -> bool {
     }
     let mut is_done = true;
     for target in targets {
-        let key = ReplyDesk::key(target.0, &letter, bytes);
+        let key = ReplyDesk::key(target.conversation, &letter, bytes);
         match desk.answer(target, key, letter.clone()).await {
             Outcome::Sent | Outcome::Repeated | Outcome::Automatic => {}
             Outcome::Refused(why) => tracing::debug!(why, "a reply in the maildir was refused"),
@@ -88,7 +96,7 @@ async fn take(desk: &Arc<ReplyDesk>, bytes: &[u8]) -> bool {
 
 /// The conversations that a mail answers: by the envelope where its fields say so, else by its
 /// addressees.
-fn targets(desk: &ReplyDesk, bytes: &[u8]) -> Vec<(ConversationId, AccountId)> {
+fn targets(desk: &ReplyDesk, bytes: &[u8]) -> Vec<ReplyTarget> {
     let fields = fields(bytes);
     let among = |names: &[&str]| {
         let values = fields.iter().filter(|(name, _)| names.contains(&&**name));

@@ -13,6 +13,7 @@ use didfarm_mail::address::{Address, AddressError, Mailbox};
 use didfarm_mail::compose::{ComposeError, Draft, Mail as Composed, MailId as MessageName};
 use didfarm_mail::forwarded::ForwardedMessage;
 use didfarm_mail::notice::{self, DisabledBecause, Notice};
+use didfarm_mail::token::ReplyTarget;
 
 use super::Waiting;
 use super::facts::{Facts, MessageFacts};
@@ -113,7 +114,6 @@ impl Writer {
             } => {
                 let notice = Notice::WebhookExhausted {
                     endpoint: url,
-                    events: 1,
                     last_error: &last_error(*class, *status),
                     last_attempt_at: waiting.queued_at,
                 };
@@ -156,7 +156,13 @@ impl Writer {
             id: self.name(id),
             sender: &self.sender,
             to,
-            reply_to: replies.map(|replies| replies.of(message.conversation, message.account)),
+            reply_to: replies.map(|replies| {
+                replies.of(ReplyTarget {
+                    conversation: message.conversation,
+                    account: message.account,
+                    channel: message.channel,
+                })
+            }),
             channel: message.channel,
             peer: &message.from,
             profile_name,

@@ -65,7 +65,11 @@ impl Clients {
                 .map_err(ClientStartError::Thread)?;
             let thread = std::thread::Builder::new()
                 .name(format!("webhook-client-{index}"))
-                .spawn(move || runtime.block_on(client.serve(queue)))
+                .spawn(move || {
+                    runtime.block_on(client.serve(queue));
+                    // A lookup that nobody waits for any more holds up no stop.
+                    runtime.shutdown_background();
+                })
                 .map_err(ClientStartError::Thread)?;
             clients.jobs.push(jobs);
             clients.threads.push(thread);

@@ -27,7 +27,12 @@ pub(crate) struct Asked {
 /// What is asked. URLs were judged by the door.
 pub(crate) enum Command {
     Create(Box<NewEndpoint>, Reply<Created>),
-    Change(EndpointId, Box<EndpointSettings>, Reply<EndpointView>),
+    /// The settings that the change was made from, and what they become.
+    Change(
+        EndpointId,
+        Box<(EndpointSettings, EndpointSettings)>,
+        Reply<EndpointView>,
+    ),
     Rotate(EndpointId, Option<Duration>, Reply<Rotated>),
     /// Answers with since when it may have missed events, if it was disabled.
     Enable(EndpointId, Reply<(EndpointView, Option<Timestamp>)>),

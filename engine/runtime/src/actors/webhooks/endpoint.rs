@@ -26,6 +26,7 @@ use super::queue::{Item, Place, Queue};
 use super::sweep::Sweep;
 use super::turn::Turn;
 use super::window::{Room, SHARE, Window};
+use crate::offers::Subscription;
 use crate::webhooks::EndpointView;
 
 /// Attempts that one endpoint starts before the others have their turn.
@@ -71,6 +72,9 @@ pub(super) struct EndpointActor {
     catch_up_until: Timestamp,
     catch_up_next: Timestamp,
     desk: Desk,
+    /// Since when what is answered counts: attempts before were made to another URL, or before it was
+    /// enabled.
+    answers_since: Timestamp,
     /// Whether it is among those that may start something.
     pub(super) is_runnable: bool,
     /// When the supervisor will look at it.
@@ -97,6 +101,7 @@ impl EndpointActor {
             catch_up_until: Timestamp::ZERO,
             catch_up_next: Timestamp::ZERO,
             desk: Desk::new(turn.now.mono),
+            answers_since: Timestamp::ZERO,
             is_runnable: false,
             wakes_at: None,
             state,
@@ -122,6 +127,15 @@ impl EndpointActor {
         EndpointView {
             endpoint: self.state.clone(),
             pending: self.pending,
+        }
+    }
+
+    /// What it is told of.
+    pub(super) fn subscription(&self) -> Subscription {
+        Subscription {
+            endpoint: self.state.id,
+            filter: self.state.settings.filter.clone(),
+            is_enabled: self.state.is_enabled(),
         }
     }
 
@@ -151,6 +165,20 @@ impl EndpointActor {
     pub(super) fn apply(&mut self, event: EndpointEvent, turn: &mut Turn<'_>) {
         let was_ordered = self.state.settings.is_ordered;
         let rate = self.state.settings.rate_per_second;
+        let forgives = match &event {
+            EndpointEvent::Changed(settings) => settings.url != self.state.settings.url,
+            EndpointEvent::Enabled => true,
+            EndpointEvent::Created(_)
+            | EndpointEvent::Disabled(_)
+            | EndpointEvent::Deleted
+            | EndpointEvent::KeysRotated { .. }
+            | EndpointEvent::RecoveryStarted(_)
+            | EndpointEvent::RecoveryMoved(_) => false,
+        };
+        if forgives {
+            self.answers_since = turn.now.mono;
+            self.window.forgive();
+        }
         self.state.evolve(&event, turn.now.wall);
         self.face = None;
         if self.state.settings.rate_per_second != rate {
@@ -272,11 +300,14 @@ impl EndpointActor {
         if self.window.in_flight() >= SHARE {
             turn.pool.take();
         }
-        self.window.started(turn.now.mono);
         let (account, id) = (self.state.account, self.state.id);
         if let Some(material) = turn.materials.want(account, event, id) {
+            self.window.started(turn.now.mono);
             return self.send(event, item, material, turn);
         }
+        // Whether it may start is asked again when it has been read.
+        self.window.reads();
+        self.queue.read(event);
         for next in self.queue.upcoming(READ_AHEAD) {
             turn.materials.foresee(account, next);
         }
@@ -293,17 +324,24 @@ impl EndpointActor {
         let Some(item) = self.queue.get(event).copied() else {
             return;
         };
+        if item.place != Place::Reading {
+            return;
+        }
+        self.came_back(turn);
+        let now = turn.now.mono;
         match material {
-            Ok(Some(material)) => self.send(event, item, material, turn),
-            Ok(None) => {
-                self.came_back(turn);
+            Ok(_) if !self.sends(item.is_manual) => {
                 self.sweep.ended(event);
-                self.finish(event, turn.now.mono);
+                self.finish(event, now);
+                self.drop_rows(vec![(item.due, event)], turn);
+            }
+            Ok(Some(_)) => self.queue.restore(event),
+            Ok(None) => {
+                self.sweep.ended(event);
+                self.finish(event, now);
                 self.drop_rows(vec![(item.due, event)], turn);
             }
             Err(()) => {
-                self.came_back(turn);
-                let now = turn.now.mono;
                 self.queue.unstart(event, now.plus_ms(READ_AGAIN_MS), now);
             }
         }

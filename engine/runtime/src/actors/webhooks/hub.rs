@@ -9,7 +9,7 @@ mod resting;
 mod telling;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use didfarm_core::event::Event;
@@ -62,7 +62,7 @@ pub(super) struct Hub {
     materials: Materials,
     die: Die,
     runnable: VecDeque<EndpointId>,
-    wakes: BinaryHeap<Reverse<(Timestamp, EndpointId)>>,
+    wakes: BTreeSet<(Timestamp, EndpointId)>,
     notices: Vec<Notice>,
     work: Work,
 }
@@ -90,7 +90,7 @@ impl Hub {
             materials: Materials::default(),
             die: Die::seeded(seed),
             runnable: VecDeque::new(),
-            wakes: BinaryHeap::new(),
+            wakes: BTreeSet::new(),
             notices: Vec::new(),
             work: Work::default(),
         };
@@ -158,8 +158,10 @@ impl Hub {
         if let Some(at) = next_at
             && actor.wakes_at.is_none_or(|wakes| at < wakes)
         {
-            actor.wakes_at = Some(at);
-            self.wakes.push(Reverse((at, id)));
+            if let Some(later) = actor.wakes_at.replace(at) {
+                self.wakes.remove(&(later, id));
+            }
+            self.wakes.insert((at, id));
         }
         if !actor.is_gone() {
             self.endpoints.insert(id, actor);
@@ -271,10 +273,10 @@ impl Hub {
 
     /// Looks at the time, and starts what may start unless nothing may.
     pub(super) fn turn(&mut self, may_start: bool, now: Moment) -> Work {
-        while let Some(Reverse((at, id))) = self.wakes.peek().copied()
+        while let Some((at, id)) = self.wakes.first().copied()
             && at <= now.mono
         {
-            self.wakes.pop();
+            self.wakes.pop_first();
             let Some(actor) = self.endpoints.get_mut(&id) else {
                 continue;
             };
@@ -345,7 +347,7 @@ impl Hub {
 
     /// When the next turn is wanted at the latest.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
-        let wake = self.wakes.peek().map(|Reverse((at, _))| *at);
+        let wake = self.wakes.first().map(|(at, _)| *at);
         let others = [
             wake,
             self.batch.due_at(),

@@ -20,6 +20,10 @@ impl Outside for Engine {
         self.0.next_event(now)
     }
 
+    fn ids_ahead_ms(&self, now: Timestamp) -> u64 {
+        self.0.ids_ahead_ms(now)
+    }
+
     fn mail(&self, at: Timestamp, account: AccountId, kind: MailKind) -> Option<Offer> {
         let address = self.0.directory.account(account)?.email()?;
         Some(self.0.mail(at, account, &address, kind))

@@ -28,7 +28,9 @@ pub(super) enum Place {
     Ready,
     /// It waits for others of its conversation.
     Held,
-    /// Its attempt is being made, or what it tells is being read for it.
+    /// What it tells is being read.
+    Reading,
+    /// Its attempt is being made.
     InFlight,
 }
 
@@ -130,7 +132,9 @@ impl Queue {
         };
         if item.ready_at > now {
             item.place = Place::Later;
-            self.later.push(Reverse((item.ready_at, event)));
+            if item.ready_at != UNRELEASED {
+                self.later.push(Reverse((item.ready_at, event)));
+            }
             return;
         }
         item.place = Place::Ready;
@@ -156,8 +160,7 @@ impl Queue {
 
     /// When the next item comes to its time.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
-        let next = self.later.peek().map(|Reverse((at, _))| *at);
-        next.filter(|at| *at != UNRELEASED)
+        self.later.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Lets an item wait for nothing more that waited to be durable.
@@ -224,6 +227,24 @@ impl Queue {
     /// The older items that start next, so many at most.
     pub(super) fn upcoming(&self, count: usize) -> impl Iterator<Item = EventId> {
         self.backlog.iter().take(count).copied()
+    }
+
+    /// Has an item read before it starts.
+    pub(super) fn read(&mut self, event: EventId) {
+        if let Some(item) = self.items.get_mut(&event) {
+            item.place = Place::Reading;
+        }
+    }
+
+    /// Puts an item that has been read back to where it was taken from.
+    pub(super) fn restore(&mut self, event: EventId) {
+        if let Some(item) = self.items.get_mut(&event) {
+            item.place = Place::Ready;
+            match item.is_fresh {
+                true => self.fresh.push_front(event),
+                false => self.backlog.push_front(event),
+            }
+        }
     }
 
     /// Takes an item in again that did not start after all.
@@ -300,10 +321,11 @@ impl Queue {
         }
     }
 
-    /// Forgets everything that is not in flight, and orders what comes next as asked. What is in flight
+    /// Forgets everything that is not in flight or being read, and orders what comes next as asked. What is in flight
     /// is under way in its line.
     pub(super) fn reset(&mut self, is_ordered: bool) {
-        self.items.retain(|_, item| item.place == Place::InFlight);
+        self.items
+            .retain(|_, item| matches!(item.place, Place::InFlight | Place::Reading));
         self.fresh.clear();
         self.backlog.clear();
         self.later.clear();

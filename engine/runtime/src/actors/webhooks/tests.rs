@@ -209,6 +209,59 @@ fn a_rate_is_kept() {
 }
 
 #[test]
+fn what_comes_next_is_sent_while_a_whole_memory_waits_for_retries_far_off() {
+    let mut world = World::new(64);
+    world.fate = Box::new(|ticket, at_ms| match (ticket.failed, at_ms < 60_000) {
+        (0, true) => (AttemptClass::ClientError, 5, None),
+        _ => OK,
+    });
+    let endpoint = world.endpoint(|settings| {
+        settings.schedule = RetrySchedule::Custom([86_400].as_slice().into());
+    });
+    let failed: Vec<_> = (0..500).map(|_| world.offer(&[endpoint], None)).collect();
+    world.pass(60_000);
+    for event in &failed {
+        assert_eq!(world.starts_of(*event).len(), 1, "{event}");
+    }
+    let next = world.offer(&[endpoint], None);
+    world.pass(1_000);
+    assert_eq!(world.starts_of(next).len(), 1, "it waits for no retry");
+    world.pass(25 * HOUR_MS + 3 * HOUR_MS);
+    assert_eq!(world.pending(endpoint), 0);
+    for event in &failed {
+        assert_eq!(world.starts_of(*event).len(), 2, "{event}");
+    }
+    world.audit();
+}
+
+#[test]
+fn what_the_url_before_answered_is_not_held_against_the_next() {
+    let mut world = World::new(64);
+    let endpoint = world.endpoint(|_| {});
+    let first = world.offer(&[endpoint], None);
+    let second = world.offer(&[endpoint], None);
+    world.fate = Box::new(move |ticket, _| match ticket.event {
+        event if event == first => (AttemptClass::Throttled, 5, Some(3_600_000)),
+        event if event == second => (AttemptClass::Gone, 5_000, None),
+        _ => OK,
+    });
+    world.pass(50);
+    let before = world.view(endpoint).endpoint.settings;
+    let mut settings = before.clone();
+    settings.url = "https://b.example/hook".into();
+    let change = Box::new((before, settings));
+    world
+        .ask(|reply| Command::Change(endpoint, change, reply))
+        .unwrap();
+    let third = world.offer(&[endpoint], None);
+    world.pass(10_000);
+    assert_eq!(world.starts_of(third).len(), 1, "no pause of the old one");
+    let view = world.view(endpoint);
+    assert_eq!(view.endpoint.state, EndpointState::Enabled);
+    assert_eq!(world.starts_of(second).len(), 1);
+}
+
+#[test]
 fn retry_after_is_honoured_by_the_endpoint_that_asks_alone() {
     let mut world = World::new(64);
     world.fate = Box::new(|ticket, at_ms| match (ticket.endpoint, at_ms) {
@@ -248,11 +301,12 @@ fn a_disabled_endpoint_misses_events_and_recovers_them_by_hand_at_the_asked_pace
     assert!(sent <= 2);
     let health = world.view(endpoint).endpoint.health;
 
-    let mut settings = world.view(endpoint).endpoint.settings;
+    let before = world.view(endpoint).endpoint.settings;
+    let mut settings = before.clone();
     settings.rate_per_second = None;
-    let settings = Box::new(settings);
+    let change = Box::new((before, settings));
     world
-        .ask(|reply| Command::Change(endpoint, settings, reply))
+        .ask(|reply| Command::Change(endpoint, change, reply))
         .unwrap();
     let filter = RecoveryFilter {
         since: world.row(backlog[0]).at,

@@ -98,6 +98,8 @@ impl Die {
 pub(super) trait Outside {
     /// An event id behind every one before.
     fn event_id(&self, now: Timestamp) -> EventId;
+    /// How far event ids run ahead of their time, in milliseconds.
+    fn ids_ahead_ms(&self, now: Timestamp) -> u64;
     /// A mail to an account, if it has an address.
     fn mail(&self, at: Timestamp, account: AccountId, kind: MailKind) -> Option<Offer>;
     /// One of our numbers.

@@ -144,6 +144,20 @@ impl Window {
         }
     }
 
+    /// Counts what is read for an attempt: it takes its room, and nothing of the rate.
+    pub(super) fn reads(&mut self) {
+        self.in_flight += 1;
+    }
+
+    /// Forgets what was learned; its rate is kept.
+    pub(super) fn forgive(&mut self) {
+        *self = Window {
+            in_flight: self.in_flight,
+            gate: self.gate.take(),
+            ..Window::new(self.max, None)
+        };
+    }
+
     /// Counts an attempt that was not made after all.
     pub(super) fn unstarted(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);

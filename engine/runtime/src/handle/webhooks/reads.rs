@@ -45,6 +45,7 @@ impl EngineHandle {
             endpoint,
             own: view.endpoint.settings.filter,
             filter,
+            ids_ahead_ms: self.shared.ids_ahead_ms(self.shared.now()),
         };
         let count = move |records: &Records| {
             let mut count = 0;

@@ -112,11 +112,15 @@ fn only_what_can_be_answered_has_a_reply_address_and_it_leads_back() {
     let address = reply_to(true, true).unwrap();
     let writer = writer(dir.path(), true);
     let addresses = writer.replies.as_ref().unwrap();
-    let ids = (ConversationId(9), AccountId(3));
-    assert_eq!(addresses.read(&address), Ok(ids));
-    assert_eq!(addresses.read(&address.to_uppercase()), Ok(ids));
+    let target = ReplyTarget {
+        conversation: ConversationId(9),
+        account: AccountId(3),
+        channel: Channel::Sms,
+    };
+    assert_eq!(addresses.read(&address), Ok(target));
+    assert_eq!(addresses.read(&address.to_uppercase()), Ok(target));
     let text = format!("Ann <{address}>, \"B\" <b@in.example>,\n {address}");
-    assert_eq!(addresses.find(&text), [ids]);
+    assert_eq!(addresses.find(&text), [target]);
     assert!(
         addresses
             .read(&address.replace("in.example", "out.example"))

@@ -7,6 +7,7 @@ use didfarm_core::webhook::attempt::{AfterAttempt, Attempt, AttemptClass};
 use didfarm_core::webhook::endpoint::{DisableCause, EndpointEvent};
 
 use super::EndpointActor;
+use super::paging::AHEAD_US;
 use crate::actors::webhooks::batch::HubEffect;
 use crate::actors::webhooks::job::{Ended, Ticket};
 use crate::actors::webhooks::queue::Place;
@@ -18,14 +19,19 @@ impl EndpointActor {
     pub(in crate::actors::webhooks) fn ended(&mut self, ended: Ended, turn: &mut Turn<'_>) {
         let ticket = ended.ticket;
         let item = self.queue.get(ticket.event);
+        let is_stale = ticket.started_at < self.answers_since;
         if item.is_some_and(|item| item.place == Place::InFlight && item.due == ticket.due) {
-            self.came_down(&ended, turn);
+            match is_stale {
+                true => self.came_back(turn),
+                false => self.came_down(&ended, turn),
+            }
         }
         let attempt = self.judge(ended, turn);
         self.sweep.ended(attempt.event);
         let cause = self
             .state
-            .decide_disable(&attempt, turn.limits.failing_ms_max);
+            .decide_disable(&attempt, turn.limits.failing_ms_max)
+            .filter(|_| !is_stale);
         self.state.attempted(&attempt);
         turn.batch.ended(attempt.class, attempt.duration_ms);
         let (next, class, status) = (attempt.next, attempt.class, attempt.status);
@@ -150,8 +156,13 @@ impl EndpointActor {
             return self.drop_rows(vec![(due, ticket.event)], turn);
         }
         let ready_at = turn.now.reaches(due);
+        if self.queue.get(ticket.event).is_none() {
+            // It ended when it was not expected any more: it is only in the records.
+            return self.sweep.left(Some(ready_at));
+        }
+        // Half of memory is left to what comes next, however much waits for later.
         let has_room = self.queue.len() <= turn.limits.queue_max / 2;
-        if !self.sweep.is_behind() || has_room {
+        if has_room || ready_at.0 <= now.0.saturating_add(AHEAD_US) {
             self.queue.retry(ticket.event, (due, ready_at), now);
             return;
         }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use didfarm_core::event::Event;
 use didfarm_core::ids::EventId;
 use didfarm_core::time::Timestamp;
+use didfarm_core::webhook::schedule::RETRY_AFTER_MS_MAX;
 use didfarm_store::records::RecordsError;
 use didfarm_store::records::round::PendingRow;
 use rustc_hash::FxHashSet;
@@ -17,9 +18,11 @@ use crate::actors::webhooks::sweep::PAGE_ROWS;
 use crate::actors::webhooks::turn::Turn;
 
 /// How far ahead of its time a row is taken into a memory that is half full, in microseconds.
-const AHEAD_US: i64 = 2_000_000;
+pub(super) const AHEAD_US: i64 = 2_000_000;
 /// A row that is older has had its news long since, in microseconds.
 const EARLY_US: i64 = 10_000_000;
+/// How long a sweep rests when no further conversation can be begun, in milliseconds.
+const LINES_FULL_MS: u64 = 1_000;
 /// Rows without news that are remembered.
 const EARLY_MAX: usize = 1_024;
 
@@ -165,7 +168,7 @@ impl EndpointActor {
             return Taken::On;
         }
         let now = turn.now.mono;
-        let ready_at = turn.now.reaches(due);
+        let ready_at = self.ready_at(due, row, turn);
         if self.queue.len() >= turn.limits.queue_max {
             return Taken::Full;
         }
@@ -194,8 +197,21 @@ impl EndpointActor {
                 self.sweep.left(None);
                 Taken::On
             }
-            Joined::Full => Taken::Full,
+            Joined::Full => Taken::Later(now.plus_ms(LINES_FULL_MS)),
         }
+    }
+
+    /// When a row is due on the monotonic clock. Where the wall was set back, what was never tried is due
+    /// now, and a retry no later than had it failed just now.
+    fn ready_at(&self, due: Timestamp, row: &PendingRow, turn: &Turn<'_>) -> Timestamp {
+        let now = turn.now.mono;
+        if row.attempts == 0 {
+            return now;
+        }
+        let schedule = &self.state.settings.schedule;
+        let longest_ms = schedule.wait_ms(row.attempts, Some(RETRY_AFTER_MS_MAX), u32::MAX);
+        let latest = now.plus_ms(longest_ms.unwrap_or(RETRY_AFTER_MS_MAX));
+        turn.now.reaches(due).min(latest)
     }
 
     /// Spreads what is overdue after a start.

@@ -88,6 +88,7 @@ impl EndpointActor {
                 endpoint: id,
                 own: self.state.settings.filter.clone(),
                 filter: recovery.filter.clone(),
+                ids_ahead_ms: turn.outside.ids_ahead_ms(turn.now.wall),
             };
             let after = recovery.cursor;
             let question = Question::Recovery(Box::new(recoverable), account, after, rows as usize);

@@ -41,8 +41,8 @@ impl Hub {
                 let decided = self.create(account, *new, now);
                 self.answer(reply, permit, decided);
             }
-            Command::Change(id, settings, reply) => {
-                let decided = self.change(account, id, *settings, now);
+            Command::Change(id, change, reply) => {
+                let decided = self.change_from(account, id, *change, now);
                 self.answer(reply, permit, decided);
             }
             Command::Rotate(id, overlap, reply) => {
@@ -67,7 +67,7 @@ impl Hub {
             }
             Command::List(reply) => {
                 let listed = self.list(account);
-                self.answer(reply, permit, Ok(listed));
+                self.answer(reply, permit, listed);
             }
             Command::Resend(id, event, reply) => {
                 self.resend(account, id, event, reply, permit, now)
@@ -86,7 +86,7 @@ impl Hub {
             }
             Command::InboundUrl(number, reply) => {
                 let inbound = self.inbound(account, number);
-                self.answer(reply, permit, Ok(inbound));
+                self.answer(reply, permit, inbound);
             }
             Command::SetInboundUrl(number, url, reply) => {
                 let decided = self.set_inbound(account, number, url, now);
@@ -119,10 +119,20 @@ impl Hub {
         self.own(account, id).map(EndpointActor::view)
     }
 
-    fn list(&self, account: AccountId) -> Vec<EndpointView> {
+    fn list(&self, account: AccountId) -> Decided<Vec<EndpointView>> {
+        self.check_whole(account)?;
         let ids = self.by_account.get(&account).into_iter().flatten();
         let actors = ids.filter_map(|id| self.endpoints.get(id));
-        actors.map(|actor| actor.view()).collect()
+        Ok(actors.map(|actor| actor.view()).collect())
+    }
+
+    /// Refuses what would be wrong while one of the account's endpoints rests.
+    fn check_whole(&self, account: AccountId) -> Decided<()> {
+        let mut ids = self.by_account.get(&account).into_iter().flatten();
+        match ids.any(|id| self.resting.contains(*id)) {
+            true => Err(Unavailable::Faulted.into()),
+            false => Ok(()),
+        }
     }
 
     /// Lets something happen to an endpoint, and everyone know.
@@ -148,7 +158,7 @@ impl Hub {
             return Err(Refusal::TooManyEndpoints { max: ENDPOINTS_MAX }.into());
         }
         if let Some(number) = new.number
-            && self.inbound(account, number).is_some()
+            && self.inbound(account, number)?.is_some()
         {
             return Err(Refusal::EndpointUnfit {
                 field: "number",
@@ -187,6 +197,19 @@ impl Hub {
             secret: keys.secret,
             public_key,
         })
+    }
+
+    /// Applies a change that was made from settings that may not be those of now.
+    fn change_from(
+        &mut self,
+        account: AccountId,
+        id: EndpointId,
+        (before, after): (EndpointSettings, EndpointSettings),
+        now: Moment,
+    ) -> Decided<EndpointView> {
+        let mut settings = self.own(account, id)?.state.settings.clone();
+        settings.take_changes(&before, after);
+        self.change(account, id, settings, now)
     }
 
     fn change(
@@ -369,14 +392,15 @@ impl Hub {
     }
 
     /// The endpoint behind a number's inbound URL.
-    fn inbound(&self, account: AccountId, number: NumberId) -> Option<InboundUrl> {
-        let ids = self.by_account.get(&account)?.iter();
+    fn inbound(&self, account: AccountId, number: NumberId) -> Decided<Option<InboundUrl>> {
+        self.check_whole(account)?;
+        let ids = self.by_account.get(&account).into_iter().flatten();
         let mut actors = ids.filter_map(|id| self.endpoints.get(id));
-        let actor = actors.find(|actor| actor.state.number == Some(number))?;
-        Some(InboundUrl {
+        let actor = actors.find(|actor| actor.state.number == Some(number));
+        Ok(actor.map(|actor| InboundUrl {
             endpoint: actor.state.id,
             url: actor.state.settings.url.clone(),
-        })
+        }))
     }
 
     fn set_inbound(
@@ -387,7 +411,7 @@ impl Hub {
         now: Moment,
     ) -> Decided<InboundUrlSet> {
         let mut secret = None;
-        match (self.inbound(account, number), url) {
+        match (self.inbound(account, number)?, url) {
             (None, None) => {}
             (Some(inbound), None) => self.delete(account, inbound.endpoint, now)?,
             (Some(inbound), Some(url)) => self.change_inbound(account, inbound, url, now)?,
@@ -401,7 +425,7 @@ impl Hub {
             }
         }
         Ok(InboundUrlSet {
-            inbound: self.inbound(account, number),
+            inbound: self.inbound(account, number)?,
             secret,
         })
     }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use didfarm_core::ids::EndpointId;
+use didfarm_core::ids::{AccountId, EndpointId};
 use didfarm_core::time::Timestamp;
 use didfarm_store::records::RecordsError;
 use didfarm_store::records::round::EndpointRecord;
@@ -16,6 +16,7 @@ use crate::actors::webhooks::job::Ended;
 use crate::actors::webhooks::moment::Moment;
 use crate::actors::webhooks::question::Question;
 use crate::actors::webhooks::window::SHARE;
+use crate::offers::Subscription;
 use crate::restarts::RestartBudget;
 
 type Panic = Box<dyn Any + Send>;
@@ -26,6 +27,9 @@ pub(super) fn guarded<R>(act: impl FnOnce() -> R) -> Result<R, Panic> {
 }
 
 struct Rest {
+    account: AccountId,
+    /// What it is told of once it is back.
+    subscription: Subscription,
     /// When its record is read: no attempt takes as long. `None` while it is.
     until: Option<Timestamp>,
     /// How its attempts ended meanwhile.
@@ -60,6 +64,14 @@ impl Resting {
         }
     }
 
+    /// What those of an account that rest are told of, all of which waits for them.
+    pub(super) fn subscriptions(&self, account: AccountId) -> impl Iterator<Item = &Subscription> {
+        let resting = self.resting.values();
+        resting
+            .filter(move |rest| rest.account == account)
+            .map(|rest| &rest.subscription)
+    }
+
     pub(super) fn contains(&self, id: EndpointId) -> bool {
         self.resting.contains_key(&id)
     }
@@ -87,6 +99,8 @@ impl Hub {
             self.pool.give_back();
         }
         let rest = Rest {
+            account: actor.state.account,
+            subscription: actor.subscription(),
             until: Some(now.mono.plus_ms(self.resting.rest_ms)),
             ended: Vec::new(),
         };
@@ -113,9 +127,11 @@ impl Hub {
         match record {
             Ok(Some(mut record)) => {
                 let rest = self.resting.resting.remove(&id);
+                let account = record.endpoint.account;
                 // What was in memory is in the records, whatever the count says.
                 record.pending = record.pending.max(1);
                 self.adopt(record, now);
+                self.publish(account);
                 self.ended(rest.map(|rest| rest.ended).unwrap_or_default(), now);
             }
             Ok(None) => {

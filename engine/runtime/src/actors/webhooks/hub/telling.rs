@@ -94,17 +94,16 @@ impl Hub {
 
     /// The account's endpoints that are told that one of the others was disabled.
     fn targets(&self, account: AccountId, disabled: EndpointId) -> Targets {
-        let others = self.by_account.get(&account).into_iter().flatten();
-        others
-            .filter(|id| **id != disabled)
-            .filter_map(|id| self.endpoints.get(id))
-            .filter(|actor| {
-                let filter = &actor.state.settings.filter;
-                filter.passes(EventType::EndpointDisabled, None, None)
-            })
-            .map(|actor| Target {
-                endpoint: actor.state.id,
-                is_missed: !actor.state.is_enabled(),
+        let ids = self.by_account.get(&account).into_iter().flatten();
+        let actors = ids.filter_map(|id| self.endpoints.get(id));
+        actors
+            .map(|actor| actor.subscription())
+            .chain(self.resting.subscriptions(account).cloned())
+            .filter(|one| one.endpoint != disabled)
+            .filter(|one| one.filter.passes(EventType::EndpointDisabled, None, None))
+            .map(|one| Target {
+                endpoint: one.endpoint,
+                is_missed: !one.is_enabled,
             })
             .collect()
     }
@@ -114,11 +113,8 @@ impl Hub {
         let ids = self.by_account.get(&account).into_iter().flatten();
         let subscriptions: Arc<[Subscription]> = ids
             .filter_map(|id| self.endpoints.get(id))
-            .map(|actor| Subscription {
-                endpoint: actor.state.id,
-                filter: actor.state.settings.filter.clone(),
-                is_enabled: actor.state.is_enabled(),
-            })
+            .map(|actor| actor.subscription())
+            .chain(self.resting.subscriptions(account).cloned())
             .collect();
         self.batch.then(HubEffect::Publish(account, subscriptions));
         self.batch.hurry();

@@ -29,6 +29,7 @@ use crate::actors::webhooks::hub::{Hub, Resting};
 use crate::actors::webhooks::job::{Ended, Job, Ticket};
 use crate::actors::webhooks::moment::Moment;
 use crate::actors::webhooks::rebuild::Endpoints;
+use crate::actors::webhooks::recovery::ids_ahead_ms;
 use crate::actors::webhooks::turn::{Limits, Outside};
 use crate::admission::Admission;
 use crate::offers::{Offer, Tell};
@@ -62,6 +63,10 @@ impl Outside for Rc<Around> {
         let id = EventId::next(EventId(self.event_last.get()), now);
         self.event_last.set(id.0);
         id
+    }
+
+    fn ids_ahead_ms(&self, now: Timestamp) -> u64 {
+        ids_ahead_ms(EventId(self.event_last.get()), now)
     }
 
     fn mail(&self, at: Timestamp, account: AccountId, kind: MailKind) -> Option<Offer> {
