@@ -7,6 +7,7 @@ mod forwarding;
 mod messages;
 mod numbers;
 mod portal;
+mod scheduled;
 mod send;
 mod webhooks;
 
@@ -33,8 +34,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::post().to(serve(Route::PortalSend, portal::send))),
         )
         .service(
-            resource("/api/v1/sms/messages/{id}", "GET")
-                .route(web::get().to(serve(Route::ReadMessage, messages::read))),
+            resource("/api/v1/sms/messages/{id}", "GET, PATCH")
+                .route(web::get().to(serve(Route::ReadMessage, messages::read)))
+                .route(web::patch().to(serve(Route::ChangeMessage, scheduled::change))),
         )
         .service(
             resource("/api/v1/sms/conversations/{id}/messages", "GET")
@@ -74,6 +76,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(serve(Route::Account, account::read)))
                 .route(web::patch().to(serve(Route::Account, account::change))),
         )
+        .configure(scheduled::routes)
         .configure(webhooks::routes);
 }
 

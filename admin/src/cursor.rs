@@ -33,6 +33,8 @@ pub(crate) enum List {
     Events(AccountId),
     /// The attempts at an endpoint.
     Attempts(EndpointId),
+    /// The scheduled messages of an account.
+    Scheduled(AccountId),
 }
 
 impl List {
@@ -43,6 +45,7 @@ impl List {
             List::History(conversation) => (3, conversation.get()),
             List::Events(account) => (4, account.get()),
             List::Attempts(endpoint) => (5, endpoint.get()),
+            List::Scheduled(account) => (9, account.get()),
         }
     }
 }

@@ -34,6 +34,12 @@ routes! {
     SendMessage = "send_message",
     /// `GET /api/v1/sms/messages/{id}`
     ReadMessage = "read_message",
+    /// `PATCH /api/v1/sms/messages/{id}`
+    ChangeMessage = "change_message",
+    /// `POST /api/v1/sms/messages/{id}/cancel` and `/api/v1/sms/cancel`
+    CancelMessages = "cancel_messages",
+    /// `GET /api/v1/sms/scheduled`
+    Scheduled = "scheduled",
     /// `GET /api/v1/sms/conversations/{id}/messages`
     ConversationMessages = "conversation_messages",
     /// `GET /api/v1/sms/conversations`

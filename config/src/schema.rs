@@ -159,6 +159,7 @@ const DELIVERY: &[Rule] = &[
     milliseconds("queued_alarm_ms", 1, DAY_MS),
     milliseconds("validity_ms", 1, MONTH_MS),
     milliseconds("validity_max_ms", 1, MONTH_MS),
+    whole("scheduled_max", "messages", 1, 100_000_000),
     milliseconds("in_doubt_deadline_ms", 1, MONTH_MS),
     milliseconds("parked_receipt_age_max_ms", 1, MONTH_MS),
     milliseconds("parked_receipt_age_max_whatsapp_ms", 1, MONTH_MS),

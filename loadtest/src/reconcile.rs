@@ -186,10 +186,10 @@ impl Sought for SentMessage {
 /// How far a status is along its way; `None` for a word that is no status.
 fn progress(status: &str) -> Option<u8> {
     match status {
-        "queued" => Some(0),
+        "scheduled" | "queued" => Some(0),
         "sending" => Some(1),
         "sent" => Some(2),
-        "delivered" | "failed" => Some(3),
+        "delivered" | "failed" | "cancelled" => Some(3),
         _ => None,
     }
 }

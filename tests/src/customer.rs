@@ -208,13 +208,22 @@ pub fn statuses(message: &Value) -> Vec<String> {
     steps.iter().map(|step| text(step, "status")).collect()
 }
 
-/// Asserts that a message's history only goes forward, begins `queued`, ends with its status, and tells
+/// Asserts that a message's history only goes forward, begins `queued` or
+/// `scheduled`, ends with its status, and tells
 /// nothing twice in a row.
 ///
 /// # Panics
 /// When it does not.
 pub fn assert_forward(message: &Value) {
-    const ORDER: [&str; 5] = ["queued", "sending", "sent", "failed", "delivered"];
+    const ORDER: [&str; 7] = [
+        "scheduled",
+        "queued",
+        "sending",
+        "sent",
+        "cancelled",
+        "failed",
+        "delivered",
+    ];
     let statuses = statuses(message);
     let places: Vec<_> = statuses
         .iter()
@@ -224,7 +233,11 @@ pub fn assert_forward(message: &Value) {
         places.iter().all(Option::is_some) && places.is_sorted(),
         "the history goes back: {message:#}"
     );
-    assert_eq!(statuses.first().map(String::as_str), Some("queued"));
+    let begins_with = match message["send_at"].is_null() {
+        true => "queued",
+        false => "scheduled",
+    };
+    assert_eq!(statuses.first().map(String::as_str), Some(begins_with));
     assert_eq!(
         statuses.last().map(String::as_str),
         message["status"].as_str()

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use didfarm_core::account::BALANCE_MAX;
 use didfarm_core::money::Micros;
+use didfarm_core::quiet::QuietHours;
 use didfarm_runtime::account::AccountHandle;
 use serde::Deserialize;
 
@@ -21,6 +22,17 @@ struct ChangeBody<'a> {
     email: Given<Text<'a>>,
     #[serde(default)]
     low_balance: Given<Amount>,
+    #[serde(borrow, default)]
+    quiet_hours: Given<QuietBody<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuietBody<'a> {
+    #[serde(borrow)]
+    from: Text<'a>,
+    #[serde(borrow)]
+    until: Text<'a>,
 }
 
 /// `GET /api/v1/account`
@@ -30,8 +42,8 @@ pub(super) async fn read(exchange: &mut Exchange) -> Result<HttpResponse, Proble
     Ok(answer(&account))
 }
 
-/// `PATCH /api/v1/account`: what is left out stays as it is, `null` takes away. Both fields are checked
-/// before either is set.
+/// `PATCH /api/v1/account`: what is left out stays as it is, `null` takes away. Every field is
+/// checked before any is set.
 pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let account = exchange.account()?;
     let bytes = exchange.json().await?;
@@ -46,7 +58,16 @@ pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Prob
         .change()
         .map(|amount| amount.map(threshold).transpose());
     let threshold = threshold.transpose()?;
+    let quiet = body
+        .quiet_hours
+        .change()
+        .map(|hours| hours.as_ref().map(quiet_hours).transpose());
+    let quiet = quiet.transpose()?;
     let engine = &exchange.front().engine;
+    if let Some(hours) = quiet {
+        let done = engine.set_quiet_hours(account.id(), hours).await;
+        done.map_err(|error| asked(exchange).operate(error))?;
+    }
     if let Some(threshold) = threshold {
         let done = engine.set_low_balance(account.id(), threshold).await;
         done.map_err(|error| asked(exchange).operate(error))?;
@@ -56,6 +77,11 @@ pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Prob
         done.map_err(|error| asked(exchange).operate(error))?;
     }
     Ok(answer(&account))
+}
+
+fn quiet_hours(body: &QuietBody<'_>) -> Result<QuietHours, Problem> {
+    let fault = "must have from and until, two different times of day such as 21:00 and 08:00";
+    QuietHours::parse(&body.from, &body.until).ok_or_else(|| Problem::invalid("quiet_hours", fault))
 }
 
 fn threshold(Amount(amount): Amount) -> Result<Micros, Problem> {

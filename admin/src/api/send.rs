@@ -11,7 +11,8 @@ use didfarm_core::e164::{E164, Validation};
 use didfarm_core::ids::NumberId;
 use didfarm_core::peer::{Peer, PeerName};
 use didfarm_core::segments::BODY_CHARS_MAX;
-use didfarm_runtime::send::{SendRequest, Sender, SentMessage};
+use didfarm_core::time::Timestamp;
+use didfarm_runtime::send::{Priority, SendRequest, Sender, SentMessage};
 use serde::Deserialize;
 
 use self::content::{MediaBody, TemplateBody};
@@ -53,6 +54,10 @@ struct SendBody<'a> {
     #[serde(borrow)]
     media: Option<MediaBody<'a>>,
     validity_period: Option<u64>,
+    #[serde(borrow)]
+    send_at: Option<Text<'a>>,
+    #[serde(borrow)]
+    priority: Option<Text<'a>>,
 }
 
 /// Sends what the request holds. Every problem behind the key shows the account's limit.
@@ -80,6 +85,8 @@ fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendR
         template,
         media,
         validity_period,
+        send_at,
+        priority,
     } = json::parse(body)?;
     let from = sender(from.as_deref(), from_number_id)?;
     let channel = read_channel(channel.as_deref())?;
@@ -94,7 +101,33 @@ fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendR
         validity: validity_period
             .map(|seconds| validity(seconds, bounds))
             .transpose()?,
+        send_at: read_send_at(send_at.as_deref())?,
+        priority: read_priority(priority.as_deref())?,
     })
+}
+
+/// Reads when a message is to be sent. Whether the time will do is for the engine to say.
+///
+/// # Errors
+/// `validation_failed`.
+pub(super) fn read_send_at(text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    let read = |text| {
+        let expected = "must be a time by RFC 3339, such as 2026-04-05T14:22:08Z";
+        Timestamp::parse_rfc3339(text).ok_or_else(|| Problem::invalid("send_at", expected))
+    };
+    text.map(read).transpose()
+}
+
+/// Reads a priority, normal unless another is named.
+///
+/// # Errors
+/// `validation_failed`.
+pub(super) fn read_priority(word: Option<&str>) -> Result<Priority, Problem> {
+    match word {
+        None => Ok(Priority::Normal),
+        Some(word) => Priority::parse(word)
+            .ok_or_else(|| Problem::invalid("priority", "must be normal or otp")),
+    }
 }
 
 /// The peer: a number, or on WhatsApp the user id of somebody who keeps the number to itself.

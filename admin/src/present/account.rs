@@ -16,7 +16,15 @@ pub(crate) struct Account<'a> {
     balance: Box<RawValue>,
     currency: &'static str,
     low_balance: Box<RawValue>,
+    quiet_hours: Option<Quiet>,
     rate_limit: Limit,
+}
+
+/// A daily span in the recipient's time.
+#[derive(Serialize)]
+struct Quiet {
+    from: String,
+    until: String,
 }
 
 #[derive(Serialize)]
@@ -35,6 +43,10 @@ impl<'a> Account<'a> {
             balance: euros(account.balance()),
             currency: CURRENCY,
             low_balance: euros(account.low_balance()),
+            quiet_hours: account.quiet_hours().map(|hours| Quiet {
+                from: hours.from().to_string(),
+                until: hours.until().to_string(),
+            }),
             rate_limit: Limit {
                 per_second: limit.per_second,
                 burst: limit.burst,

@@ -32,6 +32,8 @@ struct Sent<'a> {
     status: &'static str,
     segments: u16,
     carrier: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_at: Option<Fraction>,
     created_at: Fraction,
 }
 
@@ -44,9 +46,10 @@ impl<'a> SendAnswer<'a> {
             from: Shown(message.from),
             to: Shown(&message.to),
             body: &message.body,
-            status: "queued",
+            status: message.status().as_str(),
             segments: message.segments,
             carrier: CARRIER,
+            send_at: message.send_at.map(Fraction),
             created_at: Fraction(message.created_at),
         };
         SendAnswer {

@@ -32,6 +32,8 @@ pub(crate) struct Sent<'a> {
     encoding: &'static str,
     cost: Box<RawValue>,
     currency: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_at: Option<Seconds>,
     created_at: Seconds,
 }
 
@@ -46,11 +48,12 @@ impl<'a> Sent<'a> {
             to: Shown(&message.to),
             body: &message.body,
             channel: message.channel.as_str(),
-            status: "queued",
+            status: message.status().as_str(),
             segments: message.segments,
             encoding: message.encoding.as_str(),
             cost: euros(message.charge),
             currency: CURRENCY,
+            send_at: message.send_at.map(Seconds),
             created_at: Seconds(message.created_at),
         }
     }
@@ -80,6 +83,7 @@ pub(crate) struct Whole<'a> {
     carrier: Option<&'a str>,
     route_reason: Option<&'static str>,
     submits: u16,
+    send_at: Option<Seconds>,
     valid_until: Option<Seconds>,
     read_at: Option<Seconds>,
     created_at: Seconds,
@@ -118,6 +122,7 @@ impl<'a> Whole<'a> {
             carrier,
             route_reason: message.route.map(|route| route.reason.as_str()),
             submits: message.submits,
+            send_at: message.send_at.map(Seconds),
             valid_until: message.valid_until.map(Seconds),
             read_at: message.read_at.map(Seconds),
             created_at: Seconds(message.created_at),
@@ -303,6 +308,12 @@ impl Received {
             duplicate,
         }
     }
+}
+
+/// How many messages a cancel of many caught.
+#[derive(Serialize)]
+pub(crate) struct Cancelled {
+    pub(crate) cancelled: u64,
 }
 
 /// A mail that will be sent.

@@ -80,6 +80,10 @@ codes! {
     RecoveryRunning = "recovery_running", 409, "A recovery is under way";
     /// No recovery of the endpoint goes on.
     RecoveryNotRunning = "recovery_not_running", 409, "No recovery is under way";
+    /// The message no longer waits: it cannot be cancelled, or be given another time.
+    MessageUnderWay = "message_under_way", 409, "The message no longer waits";
+    /// As many messages are scheduled as may be.
+    TooManyScheduled = "too_many_scheduled", 409, "Too many messages are scheduled";
     /// Only a message in doubt can be settled by hand.
     NotInDoubt = "not_in_doubt", 409, "The message is not in doubt";
     /// The body or the text in it is too large.
@@ -104,6 +108,8 @@ codes! {
     AmountInvalid = "amount_invalid", 422, "The amount is not valid";
     /// A name that is empty or too long.
     NameInvalid = "name_invalid", 422, "The name is not valid";
+    /// The time that a message is to be sent at is over, or too far ahead.
+    SendAtInvalid = "send_at_invalid", 422, "The message cannot be sent at this time";
     /// A rate limit of nothing.
     LimitInvalid = "limit_invalid", 422, "The rate limit is not valid";
     /// An API key that is too short, too long, or in use.

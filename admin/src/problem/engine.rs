@@ -10,6 +10,7 @@ use didfarm_runtime::mails::MailError;
 use didfarm_runtime::operate::OperateError;
 use didfarm_runtime::read::ReadError;
 use didfarm_runtime::receive::ReceiveError;
+use didfarm_runtime::schedule::ScheduleError;
 use didfarm_runtime::send::{SendError, Unavailable};
 use didfarm_runtime::webhooks::WebhookError;
 
@@ -56,6 +57,18 @@ impl Asked {
             OperateError::KeyUnfit { .. } => Problem::of_field(Code::KeyInvalid, "key", detail),
             OperateError::NotInDoubt { .. } => Problem::new(Code::NotInDoubt, detail),
             OperateError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    pub(crate) fn schedule(self, error: ScheduleError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ScheduleError::Unknown { .. } => Problem::not_found(),
+            ScheduleError::UnderWay { status } => Problem::new(Code::MessageUnderWay, detail)
+                .with_member("message_status", format!("\"{status}\"")),
+            ScheduleError::Refused(refusal) => self.refused(refusal),
+            ScheduleError::Damaged { sentence } => Problem::internal(sentence),
+            ScheduleError::Unavailable(unavailable) => self.unavailable(unavailable),
         }
     }
 
@@ -118,6 +131,10 @@ impl Asked {
             }
             Refusal::TooManyEndpoints { .. } => Problem::new(Code::TooManyEndpoints, detail),
             Refusal::AddressUnfit => at(Code::EmailInvalid, "email"),
+            Refusal::SendAtPast { .. } | Refusal::SendAtTooFar { .. } => {
+                at(Code::SendAtInvalid, "send_at")
+            }
+            Refusal::TooManyScheduled { .. } => Problem::new(Code::TooManyScheduled, detail),
             Refusal::LimitOutOfRange => at(Code::LimitInvalid, "rate_per_second"),
         }
     }

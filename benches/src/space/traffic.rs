@@ -179,6 +179,7 @@ impl Traffic {
             charge,
             content: None,
             valid_until: at.plus_ms(VALIDITY_MS),
+            send_at: None,
             auto_reply: None,
         };
         let key = (number.id, peer.clone());

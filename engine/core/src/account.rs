@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AccountId, MessageId};
 use crate::mail::ADDRESS_BYTES_MAX;
 use crate::money::Micros;
+use crate::quiet::QuietHours;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
 
@@ -59,6 +60,8 @@ pub struct Account {
     pub email: Option<Box<str>>,
     /// Below which the wallet counts as low; `None` follows the settings' default.
     pub low_balance: Option<Micros>,
+    /// When nothing is sent, in the recipient's time.
+    pub quiet_hours: Option<QuietHours>,
     /// The sum of its ledger, never below zero.
     pub balance: Micros,
     /// When it was made.
@@ -78,6 +81,8 @@ pub enum AccountCommand {
     SetEmail(Option<Box<str>>),
     /// Sets below which the wallet counts as low; `None` follows the settings' default.
     SetLowBalance(Option<Micros>),
+    /// Sets when nothing is sent, in the recipient's time; `None` for never.
+    SetQuietHours(Option<QuietHours>),
 }
 
 /// What happened to an account.
@@ -106,6 +111,9 @@ pub enum AccountEvent {
     /// Below which the wallet counts as low was set.
     #[serde(rename = "b")]
     LowBalanceSet(Option<Micros>),
+    /// When nothing is sent was set.
+    #[serde(rename = "q")]
+    QuietHoursSet(Option<QuietHours>),
     /// An accepted message was charged.
     #[serde(rename = "d")]
     Charged {
@@ -134,7 +142,8 @@ impl AccountEvent {
             | AccountEvent::KeyAdded(_)
             | AccountEvent::RateLimitSet(_)
             | AccountEvent::EmailSet(_)
-            | AccountEvent::LowBalanceSet(_) => None,
+            | AccountEvent::LowBalanceSet(_)
+            | AccountEvent::QuietHoursSet(_) => None,
         }
     }
 }
@@ -177,6 +186,7 @@ impl Account {
             keys: Vec::new(),
             email: None,
             low_balance: None,
+            quiet_hours: None,
             balance: Micros::ZERO,
             created_at: at,
         }
@@ -219,6 +229,7 @@ impl Account {
                 fits.then_some(AccountEvent::LowBalanceSet(threshold))
                     .ok_or(Refusal::AmountOutOfRange { max: BALANCE_MAX })
             }
+            AccountCommand::SetQuietHours(hours) => Ok(AccountEvent::QuietHoursSet(hours)),
         }
     }
 
@@ -244,6 +255,7 @@ impl Account {
             AccountEvent::RateLimitSet(limit) => self.rate_limit = Some(*limit),
             AccountEvent::EmailSet(email) => self.email = email.clone(),
             AccountEvent::LowBalanceSet(threshold) => self.low_balance = *threshold,
+            AccountEvent::QuietHoursSet(hours) => self.quiet_hours = *hours,
             AccountEvent::ToppedUp(_)
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}

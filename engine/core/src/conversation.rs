@@ -97,6 +97,8 @@ pub struct SendMessage {
     pub content: Option<Box<Content>>,
     /// When its validity period ends.
     pub valid_until: Timestamp,
+    /// When it is to be sent; `None` for at once.
+    pub send_at: Option<Timestamp>,
     /// The rule by which the number answers by itself; `None` for what a customer sends.
     pub auto_reply: Option<RuleId>,
 }
@@ -231,6 +233,7 @@ pub fn decide_send(
         charge: command.charge,
         content: command.content,
         valid_until: command.valid_until,
+        send_at: command.send_at,
         auto_reply: command.auto_reply,
     }));
     Ok((message, events))

@@ -10,17 +10,23 @@
 //! that it proves by itself that the carrier took it:
 //!
 //! ```text
-//! phase       start       accepted   refused  not_taken  no_answer  receipt  named      no_receipt    delayed   expired  give_up
-//! queued      submitting  ·          ·        ·          ·          ·        ·          ·             +delayed  refused  ·
-//! requeued    submitting  ·          ·        ·          ·          ·        submitted  ·             late      refused  ·
-//! submitting  ·           submitted  refused  queued     in_doubt   ·        submitted  ·             late      ·        ·
-//! in_doubt    ·           submitted  refused  queued     ·          ·        submitted  ·             late      ·        given_up
-//! submitted   ·           late       late     late       late       join     join       +unconfirmed  late      late     late
-//! refused     ·           late       late     late       late       late     late       late          late      late     late
-//! given_up    ·           submitted  refused  refused    late       ·        submitted  late          late      late     late
+//! phase       start       accepted   refused  not_taken  no_answer  receipt  named      no_receipt    delayed   expired  give_up   due     reschedule    forbid   cancel
+//! scheduled   ·           ·          ·        ·          ·          ·        ·          ·             ·         ·        ·         queued  +rescheduled  refused  cancelled
+//! queued      submitting  ·          ·        ·          ·          ·        ·          ·             +delayed  refused  ·         late    late          refused  cancelled
+//! requeued    submitting  ·          ·        ·          ·          ·        submitted  ·             late      refused  ·         late    late          refused  cancelled
+//! submitting  ·           submitted  refused  queued     in_doubt   ·        submitted  ·             late      ·        ·         late    late          late     late
+//! in_doubt    ·           submitted  refused  queued     ·          ·        submitted  ·             late      ·        given_up  late    late          late     late
+//! submitted   ·           late       late     late       late       join     join       +unconfirmed  late      late     late      late    late          late     late
+//! refused     ·           late       late     late       late       late     late       late          late      late     late      late    late          late     late
+//! cancelled   ·           late       late     late       late       late     late       late          late      late     late      late    late          late     late
+//! given_up    ·           submitted  refused  refused    late       ·        submitted  late          late      late     late      late    late          late     late
 //! ```
 //!
 //! `requeued` is `queued` after a carrier that is known not to have taken the message.
+//!
+//! A `scheduled` message waits for its time. It can be given another time until that has come, and can be
+//! cancelled for as long as it waits for its turn: whichever of a cancel and a start is decided first
+//! leaves the other nothing to do.
 
 pub mod receipt;
 pub mod status;
@@ -40,6 +46,9 @@ use receipt::{Claim, SegmentClaims};
 /// What we did about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
+    /// It waits for its time.
+    #[serde(rename = "p")]
+    Scheduled,
     /// It waits for its turn.
     #[serde(rename = "q")]
     Queued,
@@ -55,6 +64,9 @@ pub enum Phase {
     /// The carrier did not take it.
     #[serde(rename = "r")]
     Refused,
+    /// It was cancelled before a carrier had it.
+    #[serde(rename = "x")]
+    Cancelled,
     /// It stayed in doubt past its deadline; what the carrier did is not known.
     #[serde(rename = "g")]
     GivenUp,
@@ -62,23 +74,27 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Phase; 6] = [
+    pub const ALL: [Phase; 8] = [
+        Phase::Scheduled,
         Phase::Queued,
         Phase::Submitting,
         Phase::InDoubt,
         Phase::Submitted,
         Phase::Refused,
+        Phase::Cancelled,
         Phase::GivenUp,
     ];
 
     /// The word in the table and in operators' answers.
     pub fn as_str(self) -> &'static str {
         match self {
+            Phase::Scheduled => "scheduled",
             Phase::Queued => "queued",
             Phase::Submitting => "submitting",
             Phase::InDoubt => "in_doubt",
             Phase::Submitted => "submitted",
             Phase::Refused => "refused",
+            Phase::Cancelled => "cancelled",
             Phase::GivenUp => "given_up",
         }
     }
@@ -130,6 +146,26 @@ pub enum Input {
     Expired,
     /// It was in doubt for as long as that may last.
     GiveUp,
+    /// The time that it was scheduled for has come.
+    Due,
+    /// It is to be sent at another time.
+    Reschedule(Rescheduled),
+    /// A rule that holds at the time of sending forbids it.
+    Forbid {
+        /// Why.
+        reason: Reason,
+    },
+    /// It is not to be sent after all.
+    Cancel,
+}
+
+/// When a message is to be sent instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rescheduled {
+    /// When it is to be sent.
+    pub send_at: Timestamp,
+    /// When its validity period ends then.
+    pub valid_until: Timestamp,
 }
 
 /// What happened to a delivery.
@@ -168,6 +204,15 @@ pub enum DeliveryEvent {
     /// It was in doubt for as long as that may last.
     #[serde(rename = "g")]
     GivenUp,
+    /// The time that it was scheduled for came: it waits for its turn.
+    #[serde(rename = "u")]
+    Due,
+    /// It was given another time.
+    #[serde(rename = "m")]
+    Rescheduled(Rescheduled),
+    /// It was cancelled before a carrier had it.
+    #[serde(rename = "x")]
+    Cancelled,
 }
 
 impl DeliveryEvent {
@@ -175,7 +220,7 @@ impl DeliveryEvent {
     pub fn gives_back(&self) -> bool {
         matches!(
             self,
-            DeliveryEvent::SubmitRefused(_) | DeliveryEvent::Expired
+            DeliveryEvent::SubmitRefused(_) | DeliveryEvent::Expired | DeliveryEvent::Cancelled
         )
     }
 }
@@ -232,7 +277,7 @@ pub struct InFlight {
     pub charge: Micros,
     /// When it was accepted.
     pub accepted_at: Timestamp,
-    /// When the phase last changed: deadlines count from here.
+    /// When the phase last changed: deadlines count from here. Of a scheduled message, when it is to be sent.
     pub phase_at: Timestamp,
     /// When its validity period ends: it is not submitted after that.
     pub valid_until: Timestamp,
@@ -251,9 +296,25 @@ impl InFlight {
             channel: fact.channel,
             charge: fact.charge,
             accepted_at: at,
-            phase_at: at,
+            phase_at: fact.send_at.unwrap_or(at),
             valid_until: fact.valid_until,
-            delivery: Delivery::new(),
+            delivery: match fact.send_at {
+                Some(_) => Delivery::scheduled(),
+                None => Delivery::new(),
+            },
+        }
+    }
+
+    /// The time that it waits for, while it does.
+    pub fn scheduled_for(&self) -> Option<Timestamp> {
+        (self.delivery.phase == Phase::Scheduled).then_some(self.phase_at)
+    }
+
+    /// Since when it waits for its turn: since its acceptance, or since its time came.
+    pub fn waits_since(&self) -> Timestamp {
+        match self.delivery.submits {
+            0 => self.phase_at,
+            _ => self.accepted_at,
         }
     }
 
@@ -268,6 +329,10 @@ impl InFlight {
         self.delivery.evolve(event);
         if self.delivery.phase != before {
             self.phase_at = at;
+        }
+        if let DeliveryEvent::Rescheduled(to) = event {
+            self.phase_at = to.send_at;
+            self.valid_until = to.valid_until;
         }
     }
 }
@@ -291,13 +356,22 @@ impl Delivery {
         }
     }
 
+    /// A delivery that waits for its time.
+    pub fn scheduled() -> Delivery {
+        Delivery {
+            phase: Phase::Scheduled,
+            ..Delivery::new()
+        }
+    }
+
     /// Decides what an input comes to.
     pub fn decide(&self, input: Input) -> Outcome {
         match self.phase {
+            Phase::Scheduled => decide_scheduled(input),
             Phase::Queued => self.decide_queued(input),
             Phase::Submitting | Phase::InDoubt => self.decide_unanswered(input),
             Phase::Submitted => self.decide_submitted(input),
-            Phase::Refused => match input {
+            Phase::Refused | Phase::Cancelled => match input {
                 Input::Start { .. } => Outcome::OutOfPlace,
                 Input::Accepted { .. }
                 | Input::Refused { .. }
@@ -307,7 +381,11 @@ impl Delivery {
                 | Input::NoReceipt
                 | Input::Delayed
                 | Input::Expired
-                | Input::GiveUp => Outcome::Late,
+                | Input::GiveUp
+                | Input::Due
+                | Input::Reschedule(_)
+                | Input::Forbid { .. }
+                | Input::Cancel => Outcome::Late,
             },
             Phase::GivenUp => decide_given_up(input),
         }
@@ -327,6 +405,9 @@ impl Delivery {
             Input::Delayed if requeued || self.why.is_some() => Outcome::Late,
             Input::Delayed => Outcome::Moved(DeliveryEvent::Delayed),
             Input::Expired => Outcome::Moved(DeliveryEvent::Expired),
+            Input::Forbid { reason } => Outcome::Moved(DeliveryEvent::SubmitRefused(reason)),
+            Input::Cancel => Outcome::Moved(DeliveryEvent::Cancelled),
+            Input::Due | Input::Reschedule(_) => Outcome::Late,
             Input::Accepted { .. }
             | Input::Refused { .. }
             | Input::NotTaken { .. }
@@ -353,7 +434,11 @@ impl Delivery {
             } => Outcome::Moved(DeliveryEvent::ReceiptAccepted(id, claim, reason)),
             Input::NoAnswer if !in_doubt => Outcome::Moved(DeliveryEvent::InDoubt),
             Input::GiveUp if in_doubt => Outcome::Moved(DeliveryEvent::GivenUp),
-            Input::Delayed => Outcome::Late,
+            Input::Delayed
+            | Input::Due
+            | Input::Reschedule(_)
+            | Input::Forbid { .. }
+            | Input::Cancel => Outcome::Late,
             Input::Start { .. }
             | Input::NoAnswer
             | Input::Receipt { .. }
@@ -385,7 +470,11 @@ impl Delivery {
             | Input::NoAnswer
             | Input::Delayed
             | Input::Expired
-            | Input::GiveUp => Outcome::Late,
+            | Input::GiveUp
+            | Input::Due
+            | Input::Reschedule(_)
+            | Input::Forbid { .. }
+            | Input::Cancel => Outcome::Late,
         }
     }
 
@@ -466,6 +555,13 @@ impl Delivery {
                 self.phase = Phase::GivenUp;
                 self.gave_up = true;
             }
+            DeliveryEvent::Due => self.phase = Phase::Queued,
+            // Its times stand beside the delivery.
+            DeliveryEvent::Rescheduled(_) => {}
+            DeliveryEvent::Cancelled => {
+                self.phase = Phase::Cancelled;
+                self.why = None;
+            }
         }
     }
 
@@ -484,12 +580,12 @@ impl Delivery {
     /// deadline for receipts passed. What comes all the same is joined.
     pub fn is_closed(&self) -> bool {
         match self.phase {
-            Phase::Queued | Phase::Submitting | Phase::InDoubt => false,
+            Phase::Scheduled | Phase::Queued | Phase::Submitting | Phase::InDoubt => false,
             Phase::Submitted => {
                 self.why == Some(Reason::Unconfirmed)
                     || self.segments.iter().all(SegmentClaims::is_final)
             }
-            Phase::Refused | Phase::GivenUp => true,
+            Phase::Refused | Phase::Cancelled | Phase::GivenUp => true,
         }
     }
 
@@ -500,6 +596,25 @@ impl Delivery {
                 .segments
                 .iter()
                 .all(|segment| segment.claims.has(Claim::Read))
+    }
+}
+
+fn decide_scheduled(input: Input) -> Outcome {
+    match input {
+        Input::Due => Outcome::Moved(DeliveryEvent::Due),
+        Input::Reschedule(to) => Outcome::Moved(DeliveryEvent::Rescheduled(to)),
+        Input::Forbid { reason } => Outcome::Moved(DeliveryEvent::SubmitRefused(reason)),
+        Input::Cancel => Outcome::Moved(DeliveryEvent::Cancelled),
+        Input::Start { .. }
+        | Input::Accepted { .. }
+        | Input::Refused { .. }
+        | Input::NotTaken { .. }
+        | Input::NoAnswer
+        | Input::Receipt { .. }
+        | Input::NoReceipt
+        | Input::Delayed
+        | Input::Expired
+        | Input::GiveUp => Outcome::OutOfPlace,
     }
 }
 
@@ -518,9 +633,15 @@ fn decide_given_up(input: Input) -> Outcome {
             named: true,
         } => Outcome::Moved(DeliveryEvent::ReceiptAccepted(id, claim, reason)),
         Input::Start { .. } | Input::Receipt { .. } => Outcome::OutOfPlace,
-        Input::NoAnswer | Input::NoReceipt | Input::Delayed | Input::Expired | Input::GiveUp => {
-            Outcome::Late
-        }
+        Input::NoAnswer
+        | Input::NoReceipt
+        | Input::Delayed
+        | Input::Expired
+        | Input::GiveUp
+        | Input::Due
+        | Input::Reschedule(_)
+        | Input::Forbid { .. }
+        | Input::Cancel => Outcome::Late,
     }
 }
 

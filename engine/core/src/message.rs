@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::auto_reply::RuleId;
 use crate::channel::{Channel, Direction};
 use crate::content::Content;
-use crate::delivery::Delivery;
 use crate::delivery::status::Status;
+use crate::delivery::{Delivery, Rescheduled};
 use crate::e164::E164;
 use crate::ids::{AccountId, CarrierId, CarrierMessageId, ConversationId, MessageId, NumberId};
 use crate::money::Micros;
@@ -47,6 +47,8 @@ pub struct Accepted {
     pub content: Option<Box<Content>>,
     /// When its validity period ends: it is not submitted after that.
     pub valid_until: Timestamp,
+    /// When it is to be sent; `None` for at once.
+    pub send_at: Option<Timestamp>,
     /// The rule by which the number answered by itself; `None` for what a customer sent.
     pub auto_reply: Option<RuleId>,
 }
@@ -147,6 +149,8 @@ pub struct Message {
     pub brought_by: Option<CarrierId>,
     /// When its validity period ends, when it is outbound.
     pub valid_until: Option<Timestamp>,
+    /// The time that it was scheduled for last, if it was.
+    pub send_at: Option<Timestamp>,
 }
 
 impl Message {
@@ -169,7 +173,10 @@ impl Message {
             created_at: at,
             read_at: None,
             history: vec![StatusChange {
-                status: Status::Queued,
+                status: match fact.send_at {
+                    Some(_) => Status::Scheduled,
+                    None => Status::Queued,
+                },
                 at,
                 reason: None,
             }],
@@ -179,6 +186,7 @@ impl Message {
             submits: 0,
             brought_by: None,
             valid_until: Some(fact.valid_until),
+            send_at: fact.send_at,
         }
     }
 
@@ -211,6 +219,7 @@ impl Message {
             submits: 0,
             brought_by: Some(fact.carrier),
             valid_until: None,
+            send_at: None,
         }
     }
 
@@ -233,6 +242,12 @@ impl Message {
     /// The reason beside the present status.
     pub fn reason(&self) -> Option<Reason> {
         self.history.last().and_then(|change| change.reason)
+    }
+
+    /// Takes over the time that it is scheduled for now.
+    pub fn reschedule(&mut self, to: Rescheduled) {
+        self.send_at = Some(to.send_at);
+        self.valid_until = Some(to.valid_until);
     }
 
     /// Takes over what the delivery says now: a new status or a new reason is one more step.
@@ -284,6 +299,7 @@ mod tests {
             charge: Micros::ZERO,
             content: None,
             valid_until: Timestamp(i64::MAX),
+            send_at: None,
             auto_reply: None,
         };
         let mut message = Message::accepted(&fact, Timestamp(0));

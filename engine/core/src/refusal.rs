@@ -2,6 +2,7 @@
 
 use crate::channel::Channel;
 use crate::money::Micros;
+use crate::schedule;
 use crate::time::Timestamp;
 
 /// A command that broke a rule; it left no trace.
@@ -88,6 +89,28 @@ pub enum Refusal {
     /// No mail address.
     #[error("this is no mail address")]
     AddressUnfit,
+    /// The time that a message is to be sent at is over.
+    #[error("the time lies in the past: here it is {}", now.to_rfc3339_seconds())]
+    SendAtPast {
+        /// What the clock says here.
+        now: Timestamp,
+    },
+    /// The time that a message is to be sent at is too far ahead.
+    #[error(
+        "a message may be scheduled {} days ahead, to {}",
+        schedule::DAYS_AHEAD_MAX,
+        latest.to_rfc3339_seconds()
+    )]
+    SendAtTooFar {
+        /// The last time that would do.
+        latest: Timestamp,
+    },
+    /// As many messages are scheduled as may be.
+    #[error("as many messages are scheduled as there may be, which is {max}")]
+    TooManyScheduled {
+        /// The bound.
+        max: u64,
+    },
     /// A rate limit of nothing.
     #[error("a rate limit needs at least one message per second and a burst of at least one")]
     LimitOutOfRange,

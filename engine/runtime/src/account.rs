@@ -13,6 +13,7 @@ use didfarm_core::account::{Account, RateLimit};
 use didfarm_core::channel::Channel;
 use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::money::Micros;
+use didfarm_core::quiet::QuietHours;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::webhook::{EventType, Targets};
 
@@ -54,6 +55,10 @@ pub struct AccountHandle {
     /// Whether it was told that the wallet is low. Only a top-up past the threshold ends that: a wallet that
     /// charges and refunds move up and down around it is told of once.
     is_low: AtomicBool,
+    /// When nothing is sent, in the recipient's time.
+    quiet_hours: RwLock<Option<QuietHours>>,
+    /// Whether there are any, so that a send without them pays for no lock.
+    has_quiet_hours: AtomicBool,
     /// Where notices are mailed to.
     email: RwLock<Option<Arc<str>>>,
     subscriptions: Subscriptions,
@@ -75,6 +80,8 @@ impl AccountHandle {
             low_balance: AtomicI64::new(low_balance.as_micros()),
             low_balance_default: defaults.low_balance,
             is_low: AtomicBool::new(account.balance < low_balance),
+            quiet_hours: RwLock::new(account.quiet_hours),
+            has_quiet_hours: AtomicBool::new(account.quiet_hours.is_some()),
             email: RwLock::new(account.email.as_deref().map(Arc::from)),
             subscriptions: Subscriptions::none(),
         }
@@ -114,6 +121,22 @@ impl AccountHandle {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// When nothing is sent, in the recipient's time.
+    pub fn quiet_hours(&self) -> Option<QuietHours> {
+        if !self.has_quiet_hours.load(Ordering::Acquire) {
+            return None;
+        }
+        let hours = self.quiet_hours.read();
+        *hours.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_quiet_hours(&self, hours: Option<QuietHours>) {
+        let set = self.quiet_hours.write();
+        *set.unwrap_or_else(PoisonError::into_inner) = hours;
+        self.has_quiet_hours
+            .store(hours.is_some(), Ordering::Release);
     }
 
     pub(crate) fn take(&self) -> Result<LimitState, Duration> {

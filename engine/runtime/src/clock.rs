@@ -1,10 +1,14 @@
 //! The engine's clock: wall time for facts, monotonic time for waiting.
 
+mod steady;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use didfarm_core::time::Timestamp;
 use governor::nanos::Nanos;
+
+pub(crate) use self::steady::SteadyClock;
 
 /// Where the time comes from.
 pub trait Clock: Send + Sync + 'static {
@@ -13,6 +17,11 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Monotonic time since some fixed point.
     fn elapsed(&self) -> Duration;
+
+    /// How far the machine's wall clock is ahead of what this clock goes by, in microseconds.
+    fn stepped_us(&self) -> i64 {
+        0
+    }
 }
 
 /// The machine's clock.

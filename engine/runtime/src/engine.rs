@@ -32,7 +32,7 @@ use crate::admission::Admission;
 use crate::callback::Pace;
 use crate::carriers::start::CarrierStartError;
 use crate::carriers::{self, Faces, Views};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SteadyClock};
 use crate::directory::Directory;
 use crate::fault::FaultPoints;
 use crate::handle::EngineHandle;
@@ -119,7 +119,7 @@ impl Engine {
     pub fn start(settings: Settings, options: EngineOptions) -> Result<Engine, StartError> {
         didfarm_core::e164::warm_up();
         let store = Store::open(&settings.data_dir, &store_settings(&settings, &options))?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let clock: Arc<dyn Clock> = Arc::new(SteadyClock::new(options.faults.clock()));
         let mut accounts = Vec::new();
         store
             .records
@@ -296,6 +296,7 @@ fn share(
         attempts_in_flight: AtomicUsize::new(0),
         unanswered: AtomicUsize::new(0),
         hands_over: AtomicBool::new(true),
+        scheduled: AtomicU64::new(0),
         routes: settings.route_table(),
         carrier_views: Views::default(),
         pace: Pace::default(),

@@ -5,6 +5,7 @@ pub(crate) mod callbacks;
 mod mails;
 mod operate;
 mod reads;
+mod schedule;
 mod webhooks;
 
 use std::sync::Arc;
@@ -106,6 +107,16 @@ impl EngineHandle {
         {
             return Err(Refusal::NoRoute.into());
         }
+        let send_at = schedule::send_at_for(
+            shared,
+            account,
+            (own.e164, &request.to),
+            request.send_at,
+            request.priority,
+        )?;
+        if send_at.is_some() {
+            schedule::check_room(shared)?;
+        }
         let segmentation = segments::count(&request.body);
         let charge = charge(&shared.settings, segmentation.segments, account.balance())?;
         let permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
@@ -124,7 +135,8 @@ impl EngineHandle {
                 segmentation,
                 charge,
                 content: request.content,
-                valid_until: shared.now().plus_ms(validity_ms),
+                valid_until: send_at.unwrap_or_else(|| shared.now()).plus_ms(validity_ms),
+                send_at,
                 auto_reply: None,
             },
             account: Arc::clone(account),

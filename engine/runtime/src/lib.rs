@@ -28,6 +28,7 @@ mod readers;
 pub mod receive;
 mod replies;
 mod restarts;
+pub mod schedule;
 pub mod send;
 mod shared;
 pub mod webhooks;

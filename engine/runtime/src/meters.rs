@@ -2,6 +2,7 @@
 
 pub(crate) mod auto_reply;
 pub(crate) mod mails;
+pub(crate) mod schedule;
 pub(crate) mod webhooks;
 
 use didfarm_carriers::SubmitAnswer;
@@ -13,6 +14,7 @@ use didfarm_core::refusal::Refusal;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use self::auto_reply::AutoReplyMeter;
+use self::schedule::ScheduleMeter;
 use crate::send::{SendError, Unavailable};
 
 /// What became of a receipt.
@@ -104,7 +106,7 @@ pub(crate) struct Meters {
     pub(crate) submits: Counter,
     answers: [Counter; 6],
     receipts: [Counter; 7],
-    statuses: [Counter; 5],
+    statuses: [Counter; Status::ALL.len()],
     actors: [Gauge; 7],
     restarts: [Counter; 7],
     pub(crate) quarantined: Gauge,
@@ -114,7 +116,8 @@ pub(crate) struct Meters {
     pub(crate) delayed: Counter,
     pub(crate) unroutable: Counter,
     pub(crate) auto_replies: AutoReplyMeter,
-    phases: [Gauge; 6],
+    pub(crate) schedule: ScheduleMeter,
+    phases: [Gauge; Phase::ALL.len()],
     pub(crate) lane: QueueMeter,
     pub(crate) partition: QueueMeter,
     pub(crate) delivery: QueueMeter,
@@ -164,6 +167,7 @@ impl Meters {
             delayed: counter!("didfarm_messages_delayed_total"),
             unroutable: counter!("didfarm_inbound_unroutable_total"),
             auto_replies: AutoReplyMeter::new(),
+            schedule: ScheduleMeter::new(),
             phases: Phase::ALL
                 .map(|phase| gauge!("didfarm_deliveries_open", "phase" => phase.as_str())),
             lane: QueueMeter::new("lane"),
@@ -173,9 +177,9 @@ impl Meters {
         }
     }
 
-    pub(crate) fn accepted(&self, channel: Channel) {
+    pub(crate) fn accepted(&self, channel: Channel, status: Status) {
         self.accepted[channel as usize].increment(1);
-        self.status(Status::Queued);
+        self.status(status);
     }
 
     pub(crate) fn received(&self, channel: Channel, duplicate: bool) {
@@ -187,7 +191,7 @@ impl Meters {
     }
 
     /// Open deliveries by phase, in the order of [`Phase::ALL`].
-    pub(crate) fn phases(&self, counts: [u64; 6]) {
+    pub(crate) fn phases(&self, counts: [u64; Phase::ALL.len()]) {
         for (gauge, count) in self.phases.iter().zip(counts) {
             gauge.set(count as f64);
         }
@@ -239,6 +243,8 @@ fn reason(error: &SendError) -> &'static str {
             Refusal::InsufficientBalance { .. } => "insufficient_balance",
             Refusal::NoRoute => "no_route",
             Refusal::Unfit { .. } => "unfit",
+            Refusal::SendAtPast { .. } | Refusal::SendAtTooFar { .. } => "send_at_unfit",
+            Refusal::TooManyScheduled { .. } => "too_many_scheduled",
             Refusal::SmsNotAvailable
             | Refusal::NumberTaken
             | Refusal::AmountOutOfRange { .. }

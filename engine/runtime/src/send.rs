@@ -7,6 +7,7 @@ use didfarm_config::Settings;
 use didfarm_core::account::RateLimit;
 use didfarm_core::channel::Channel;
 use didfarm_core::content::Content;
+use didfarm_core::delivery::status::Status;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{ConversationId, MessageId, NumberId};
 use didfarm_core::money::Micros;
@@ -24,6 +25,35 @@ pub enum Sender {
     Id(NumberId),
 }
 
+/// What a message is for, as far as it matters to when it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// It keeps the account's quiet hours.
+    Normal,
+    /// Somebody waits for it, as for a one-time password: quiet hours do not hold it.
+    Otp,
+}
+
+impl Priority {
+    /// Every priority.
+    pub const ALL: [Priority; 2] = [Priority::Normal, Priority::Otp];
+
+    /// The word in public JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Priority::Normal => "normal",
+            Priority::Otp => "otp",
+        }
+    }
+
+    /// Reads the word of public JSON.
+    pub fn parse(text: &str) -> Option<Priority> {
+        Priority::ALL
+            .into_iter()
+            .find(|priority| priority.as_str() == text)
+    }
+}
+
 /// One message to send. The body is within the product's bound.
 #[derive(Debug, Clone)]
 pub struct SendRequest {
@@ -39,6 +69,10 @@ pub struct SendRequest {
     pub content: Option<Box<Content>>,
     /// How long it may wait to be taken by a carrier; `None` for the settings' default.
     pub validity: Option<Duration>,
+    /// When it is to be sent; `None` for at once.
+    pub send_at: Option<Timestamp>,
+    /// Whether quiet hours hold it.
+    pub priority: Priority,
 }
 
 /// An accepted message: durable before this value exists outside of the engine.
@@ -68,8 +102,20 @@ pub struct SentMessage {
     pub charge: Micros,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// When it will be sent, if not at once.
+    pub send_at: Option<Timestamp>,
     /// The account's limit after this message.
     pub limit: LimitState,
+}
+
+impl SentMessage {
+    /// The public status that it was accepted with.
+    pub fn status(&self) -> Status {
+        match self.send_at {
+            Some(_) => Status::Scheduled,
+            None => Status::Queued,
+        }
+    }
 }
 
 /// What a message of so many segments costs.

@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) unanswered: AtomicUsize,
     /// Whether messages are still handed to carriers.
     pub(crate) hands_over: AtomicBool,
+    /// Messages that wait for their time.
+    pub(crate) scheduled: AtomicU64,
     pub(crate) routes: RouteTable,
     /// How the carriers are, as the delivery supervisor shows it.
     pub(crate) carrier_views: Views,

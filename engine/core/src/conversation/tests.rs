@@ -33,6 +33,7 @@ fn send(channel: Channel, body: &str) -> SendMessage {
         charge: Micros::new(8_000),
         content: None,
         valid_until: Timestamp(i64::MAX),
+        send_at: None,
         auto_reply: None,
     }
 }

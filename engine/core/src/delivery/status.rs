@@ -11,9 +11,12 @@ use super::receipt::Claim;
 use super::{Delivery, Phase};
 use crate::reason::Reason;
 
-/// The five public states. The order is the way they go: never backwards.
+/// The seven public states. The order is the way they go: never backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Status {
+    /// Accepted, and kept until the time that it is scheduled for.
+    #[serde(rename = "p")]
+    Scheduled,
     /// Accepted and queued for delivery.
     #[serde(rename = "q")]
     Queued,
@@ -23,6 +26,9 @@ pub enum Status {
     /// Accepted by the carrier for delivery.
     #[serde(rename = "t")]
     Sent,
+    /// Cancelled before a carrier had it.
+    #[serde(rename = "x")]
+    Cancelled,
     /// Delivery failed.
     #[serde(rename = "f")]
     Failed,
@@ -33,10 +39,12 @@ pub enum Status {
 
 impl Status {
     /// Every status.
-    pub const ALL: [Status; 5] = [
+    pub const ALL: [Status; 7] = [
+        Status::Scheduled,
         Status::Queued,
         Status::Sending,
         Status::Sent,
+        Status::Cancelled,
         Status::Failed,
         Status::Delivered,
     ];
@@ -44,9 +52,11 @@ impl Status {
     /// The word in public JSON and in metric labels.
     pub fn as_str(self) -> &'static str {
         match self {
+            Status::Scheduled => "scheduled",
             Status::Queued => "queued",
             Status::Sending => "sending",
             Status::Sent => "sent",
+            Status::Cancelled => "cancelled",
             Status::Failed => "failed",
             Status::Delivered => "delivered",
         }
@@ -61,7 +71,7 @@ impl Status {
 
     /// Whether it ends a message's way.
     pub fn is_final(self) -> bool {
-        self >= Status::Failed
+        self >= Status::Cancelled
     }
 }
 
@@ -75,6 +85,8 @@ impl Delivery {
     /// The public status now.
     pub fn status(&self) -> Status {
         match self.phase {
+            Phase::Scheduled => Status::Scheduled,
+            Phase::Cancelled => Status::Cancelled,
             // A message that was not taken was under way already: it does not fall back to `queued`.
             Phase::Queued if self.submits > 0 => Status::Sending,
             Phase::Queued => Status::Queued,
@@ -89,7 +101,7 @@ impl Delivery {
     /// The reason beside the status now.
     pub fn reason(&self) -> Option<Reason> {
         match self.status() {
-            Status::Delivered => None,
+            Status::Scheduled | Status::Cancelled | Status::Delivered => None,
             Status::Failed => self
                 .segments
                 .iter()

@@ -71,6 +71,33 @@ fn not_taken() -> Input {
     }
 }
 
+const LATER: Rescheduled = Rescheduled {
+    send_at: Timestamp(5),
+    valid_until: Timestamp(9),
+};
+
+const FORBID: Input = Input::Forbid {
+    reason: Reason::WindowClosed,
+};
+
+#[test]
+fn a_cancelled_message_is_given_back_and_nothing_moves_it_any_more() {
+    for mut delivery in [Delivery::scheduled(), driven(&[start(), not_taken()])] {
+        let Outcome::Moved(event) = drive(&mut delivery, Input::Cancel) else {
+            panic!("it cannot be cancelled");
+        };
+        assert!(event.gives_back() && delivery.is_closed());
+        assert_eq!(
+            (delivery.status(), delivery.reason()),
+            (Status::Cancelled, None)
+        );
+        assert_eq!(drive(&mut delivery, start()), Outcome::OutOfPlace);
+        assert_eq!(drive(&mut delivery, Input::Due), Outcome::Late);
+    }
+    let mut started = driven(&[start()]);
+    assert_eq!(drive(&mut started, Input::Cancel), Outcome::Late);
+}
+
 #[test]
 fn the_table_in_the_documentation_is_the_one_in_the_code() {
     let inputs = [
@@ -85,14 +112,20 @@ fn the_table_in_the_documentation_is_the_one_in_the_code() {
         ("delayed", Input::Delayed),
         ("expired", Input::Expired),
         ("give_up", Input::GiveUp),
+        ("due", Input::Due),
+        ("reschedule", Input::Reschedule(LATER)),
+        ("forbid", FORBID),
+        ("cancel", Input::Cancel),
     ];
     let states = [
+        ("scheduled", Delivery::scheduled()),
         ("queued", driven(&[])),
         ("requeued", driven(&[start(), not_taken()])),
         ("submitting", driven(&[start()])),
         ("in_doubt", driven(&[start(), Input::NoAnswer])),
         ("submitted", submitted(1)),
         ("refused", driven(&[start(), refused()])),
+        ("cancelled", driven(&[Input::Cancel])),
         (
             "given_up",
             driven(&[start(), Input::NoAnswer, Input::GiveUp]),
@@ -111,6 +144,7 @@ fn the_table_in_the_documentation_is_the_one_in_the_code() {
                 Outcome::Moved(DeliveryEvent::Claimed(..)) => "join",
                 Outcome::Moved(DeliveryEvent::Unconfirmed) => "+unconfirmed",
                 Outcome::Moved(DeliveryEvent::Delayed) => "+delayed",
+                Outcome::Moved(DeliveryEvent::Rescheduled(_)) => "+rescheduled",
                 Outcome::Moved(_) => delivery.phase.as_str(),
                 Outcome::OutOfPlace => "·",
                 Outcome::Late => "late",

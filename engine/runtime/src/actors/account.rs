@@ -80,6 +80,7 @@ impl AccountActor {
             }
             AccountEvent::EmailSet(email) => handle.set_email(email.as_deref()),
             AccountEvent::LowBalanceSet(threshold) => handle.set_low_balance(*threshold),
+            AccountEvent::QuietHoursSet(hours) => handle.set_quiet_hours(*hours),
             AccountEvent::Created { .. }
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}

@@ -9,6 +9,7 @@
 
 mod batch;
 mod book;
+mod calendar;
 mod circuit;
 mod deadlines;
 mod lane;
@@ -19,8 +20,10 @@ mod parts;
 pub(crate) mod rebuild;
 mod receipts;
 mod receiving;
+pub(crate) mod scheduling;
 mod submitting;
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,7 +31,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use didfarm_carriers::{CarrierEvent, Receipt, Submit};
-use didfarm_core::delivery::{InFlight, Input, Outcome, Phase};
+use didfarm_core::delivery::{InFlight, Input, Outcome, Phase, Rescheduled};
 use didfarm_core::event::ParkedReceipt;
 use didfarm_core::ids::{CarrierId, MessageId};
 use didfarm_core::parts::{Part, PartsKey};
@@ -38,10 +41,12 @@ use tokio::sync::oneshot;
 use self::batch::Batch;
 pub(crate) use self::batch::DeliveryEffect;
 use self::book::Book;
+use self::calendar::Calendar;
 use self::lookup::{Asked, LookedUp};
 use self::parked::ParkedReceipts;
 use self::parts::PartsDesk;
 use self::rebuild::Rebuilt;
+use self::scheduling::{ListScheduled, Read, ScheduleReply, Sweep, Sweeping, Waiting};
 use self::submitting::Submitting;
 use super::root::{Exited, RootSupervisor};
 use crate::callback::Share;
@@ -89,6 +94,18 @@ pub(crate) enum DeliveryInput {
     /// An operator asks for parked receipts, the oldest first, at most so many.
     ListParked(usize, oneshot::Sender<Vec<(Timestamp, ParkedReceipt)>>),
     Released,
+    /// What the records said of messages whose time comes.
+    ScheduledRead(Vec<Read>),
+    /// A customer cancels a message.
+    Cancel(Waiting, ScheduleReply),
+    /// A customer gives a message another time.
+    Reschedule(Waiting, Rescheduled, ScheduleReply),
+    /// A customer cancels many.
+    Sweep(Sweep),
+    /// There is more of that to be done.
+    SweepOn,
+    /// A customer asks for scheduled messages.
+    ListScheduled(ListScheduled),
     /// Time has passed.
     Tick,
 }
@@ -103,6 +120,11 @@ pub(crate) struct DeliverySupervisor {
     book: Book,
     parked: ParkedReceipts,
     parts: PartsDesk,
+    calendar: Calendar,
+    /// Scheduled messages that could not be read.
+    unread: Vec<MessageId>,
+    /// Cancels of many, which take several turns.
+    sweeps: VecDeque<Sweeping>,
     submitting: Submitting,
     /// Receipts that wait to be looked up in the records.
     asked: Vec<Asked>,
@@ -129,6 +151,9 @@ impl DeliverySupervisor {
             book: rebuilt.book,
             parked: rebuilt.parked,
             parts: rebuilt.parts,
+            calendar: rebuilt.calendar,
+            unread: Vec::new(),
+            sweeps: VecDeque::new(),
             asked: Vec::new(),
             ticked_at: mono,
             scanned_at: mono,
@@ -146,6 +171,7 @@ impl DeliverySupervisor {
         for message in rebuilt.queued {
             supervisor.enqueue(message);
         }
+        supervisor.release_due();
         supervisor.pump();
         supervisor.flush();
         supervisor
@@ -156,9 +182,13 @@ impl DeliverySupervisor {
             DeliveryInput::New(new) => {
                 self.engine.faults.on_delivery(&new.submit.body);
                 let message = new.in_flight.message;
+                let is_scheduled = new.in_flight.scheduled_for().is_some();
                 // After a restart of this actor the records already told of it.
                 if self.book.open(new.in_flight, Some(new.submit)) {
-                    self.enqueue(message);
+                    match is_scheduled {
+                        true => self.note_time(message, None),
+                        false => self.enqueue(message),
+                    }
                 }
             }
             DeliveryInput::Carrier(carrier, group) => {
@@ -195,6 +225,18 @@ impl DeliverySupervisor {
             DeliveryInput::ListInDoubt(limit, reply) => drop(reply.send(self.in_doubt(limit))),
             DeliveryInput::ListParked(limit, reply) => drop(reply.send(self.parked.list(limit))),
             DeliveryInput::Released => self.release(),
+            DeliveryInput::ScheduledRead(found) => {
+                for read in found {
+                    self.scheduled_read(read);
+                    self.flush_if_full();
+                }
+            }
+            DeliveryInput::Cancel(waiting, reply) => self.cancel(waiting, reply),
+            DeliveryInput::Reschedule(waiting, to, reply) => self.reschedule(waiting, to, reply),
+            DeliveryInput::Sweep(sweep) => self.begin_sweep(sweep),
+            // The turn goes on with it.
+            DeliveryInput::SweepOn => {}
+            DeliveryInput::ListScheduled(list) => self.list_scheduled(list),
             DeliveryInput::Tick => {}
         }
     }
@@ -204,14 +246,18 @@ impl DeliverySupervisor {
         let Some(in_flight) = self.book.get_mut(message) else {
             return Outcome::Late;
         };
+        let before = in_flight.scheduled_for();
         let outcome = in_flight.delivery.decide(input);
         if let Outcome::Moved(event) | Outcome::Contradiction(event) = &outcome {
             self.batch.apply(&self.engine, in_flight, event);
             let phase = in_flight.delivery.phase;
+            if before.is_some() {
+                self.note_time(message, before);
+            }
             self.book.settle(message, event);
             match phase {
-                Phase::Queued | Phase::Submitting | Phase::InDoubt => {}
-                Phase::Submitted | Phase::Refused | Phase::GivenUp => {
+                Phase::Scheduled | Phase::Queued | Phase::Submitting | Phase::InDoubt => {}
+                Phase::Submitted | Phase::Refused | Phase::Cancelled | Phase::GivenUp => {
                     self.submitting.forget(message);
                 }
             }
@@ -231,6 +277,8 @@ impl DeliverySupervisor {
             self.tick();
             self.observe();
         }
+        self.sweep_on();
+        self.release_due();
         let hands_over = self.pump();
         self.flush();
         let unanswered = self.submitting.unanswered();

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use didfarm_core::channel::Channel;
 use didfarm_core::conversation::Conversation;
+use didfarm_core::delivery::status::Status;
 use didfarm_core::ids::NumberId;
 use didfarm_core::number::Number;
 use didfarm_core::peer::Peer;
@@ -244,7 +245,7 @@ impl PartitionActor {
                     _permit,
                 } => {
                     engine.delivery.push(DeliveryInput::New(delivery));
-                    engine.meters.accepted(sent.channel);
+                    engine.meters.accepted(sent.channel, sent.status());
                     let _ = reply.send(Ok(*sent));
                 }
                 Effect::Received {
@@ -258,7 +259,7 @@ impl PartitionActor {
                 }
                 Effect::Answered { channel, delivery } => {
                     engine.delivery.push(DeliveryInput::New(delivery));
-                    engine.meters.accepted(channel);
+                    engine.meters.accepted(channel, Status::Queued);
                     engine.meters.auto_replies.count(AutoReplyOutcome::Sent);
                 }
                 Effect::Tell(tell) => tell.perform(&engine),

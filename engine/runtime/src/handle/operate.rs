@@ -7,6 +7,7 @@ use didfarm_core::event::ParkedReceipt;
 use didfarm_core::ids::{AccountId, MessageId, NumberId};
 use didfarm_core::money::Micros;
 use didfarm_core::number::{Number, NumberCommand};
+use didfarm_core::quiet::QuietHours;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
 use tokio::sync::oneshot;
@@ -122,6 +123,19 @@ impl EngineHandle {
         threshold: Option<Micros>,
     ) -> Result<AccountView, OperateError> {
         self.on_account(account, AccountCommand::SetLowBalance(threshold))
+            .await
+    }
+
+    /// Sets when an account sends nothing, in the recipient's time; `None` for never.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn set_quiet_hours(
+        &self,
+        account: AccountId,
+        hours: Option<QuietHours>,
+    ) -> Result<AccountView, OperateError> {
+        self.on_account(account, AccountCommand::SetQuietHours(hours))
             .await
     }
 

@@ -17,7 +17,7 @@ use super::ledger::{InHand, KEY_BYTES, Key, Known, Ledger};
 use crate::handle::EngineHandle;
 use crate::meters::mails::ReplyMeter;
 use crate::read::ReadError;
-use crate::send::{SendError, SendRequest, Sender, Unavailable};
+use crate::send::{Priority, SendError, SendRequest, Sender, Unavailable};
 use crate::shared::Shared;
 
 /// Messages of a conversation that are looked through for a reply that may have been sent.
@@ -235,6 +235,8 @@ impl ReplyDesk {
             body: text,
             content: None,
             validity: None,
+            send_at: None,
+            priority: Priority::Normal,
         };
         match self.handle.send(&account, request).await {
             Ok(_) => {

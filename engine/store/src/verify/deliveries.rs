@@ -50,6 +50,12 @@ fn check_pair(audit: &mut Audit<'_>, id: MessageId, in_flight: &InFlight, messag
             "validity period",
             Some(in_flight.valid_until) == message.valid_until,
         ),
+        (
+            "time that it waits for",
+            in_flight
+                .scheduled_for()
+                .is_none_or(|at| message.send_at == Some(at)),
+        ),
     ];
     for (field, agrees) in agreements {
         if !agrees {

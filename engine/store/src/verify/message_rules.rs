@@ -17,17 +17,19 @@ pub(super) type Say<'a> = &'a mut dyn FnMut(&'static str, String);
 /// up may have arrived.
 pub(super) fn check_refund(message: &Message, say: Say<'_>) {
     let phase = message.closed.as_ref().map(|delivery| delivery.phase);
-    if message.refunded && phase != Some(Phase::Refused) {
+    let was_not_taken = matches!(phase, Some(Phase::Refused | Phase::Cancelled));
+    if message.refunded && !was_not_taken {
         let phase = phase.map_or("open", Phase::as_str);
         say(
             "V2",
-            format!("it is refunded, but its delivery is {phase}, not refused"),
+            format!("it is refunded, but its delivery is {phase}, not refused or cancelled"),
         );
     }
-    if !message.refunded && phase == Some(Phase::Refused) {
+    if !message.refunded && was_not_taken {
+        let phase = phase.map_or("open", Phase::as_str);
         say(
             "V2",
-            "its delivery is refused, and it is not refunded".into(),
+            format!("its delivery is {phase}, and it is not refunded"),
         );
     }
 }
@@ -73,6 +75,7 @@ pub(super) fn check_history(message: &Message, delivery: Option<&Delivery>, say:
         return say("V4", "it has no status at all".into());
     };
     let begins_with = match message.direction {
+        Direction::Outbound if message.send_at.is_some() => Status::Scheduled,
         Direction::Outbound => Status::Queued,
         Direction::Inbound => Status::Delivered,
     };

@@ -146,7 +146,8 @@ impl Told {
                     | AccountEvent::KeyAdded(_)
                     | AccountEvent::RateLimitSet(_)
                     | AccountEvent::EmailSet(_)
-                    | AccountEvent::LowBalanceSet(_) => {}
+                    | AccountEvent::LowBalanceSet(_)
+                    | AccountEvent::QuietHoursSet(_) => {}
                     AccountEvent::Charged { .. } => panic!("an acceptance is its own charge"),
                 }
             }

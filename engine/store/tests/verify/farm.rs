@@ -175,6 +175,7 @@ impl Farm {
             charge,
             content: None,
             valid_until: now.plus_ms(VALIDITY_MS),
+            send_at: None,
             auto_reply: None,
         };
         let mut extents = self.extents;

@@ -91,6 +91,7 @@ impl ConversationActor {
             charge,
             content: None,
             valid_until: now.plus_ms(validity_ms(&engine.settings, None)),
+            send_at: None,
             auto_reply: Some(answer.rule),
         };
         let (_, events) = {

@@ -55,6 +55,7 @@ fn sent(fact: &Accepted, now: Timestamp, limit: LimitState) -> SentMessage {
         segments: fact.segments,
         charge: fact.charge,
         created_at: now,
+        send_at: fact.send_at,
         limit,
     }
 }

@@ -12,10 +12,12 @@ use didfarm_core::webhook::{EventType, Fact};
 use tokio::sync::oneshot;
 
 use super::DeliverySupervisor;
+use super::scheduling::{ScheduleReply, Sweep};
 use crate::callback::Share;
 use crate::meters::ReceiptOutcome;
 use crate::offers::{About, Offer, Tell};
 use crate::operate::OperateError;
+use crate::schedule::NotWaiting;
 use crate::shared::Shared;
 
 /// Events that one journal entry holds at most, but for those of one last input.
@@ -31,6 +33,8 @@ pub(crate) enum DeliveryEffect {
     Tell(Tell),
     Done(Share),
     Resolved(oneshot::Sender<Result<(), OperateError>>),
+    Changed(ScheduleReply, Result<(), NotWaiting>),
+    Swept(Sweep, u64),
 }
 
 /// The next entry.
@@ -154,6 +158,8 @@ impl DeliverySupervisor {
                 DeliveryEffect::Done(share) => share.done(),
                 // An operator who has gone sees it in the message.
                 DeliveryEffect::Resolved(reply) => drop(reply.send(Ok(()))),
+                DeliveryEffect::Changed(reply, done) => drop(reply.send(done)),
+                DeliveryEffect::Swept(sweep, caught) => drop(sweep.reply.send(caught)),
             }
         }
         for (carrier, group) in submits {

@@ -160,6 +160,39 @@ impl Book {
         })
     }
 
+    /// Lets go of what is to be handed over of a message until its time comes.
+    pub(super) fn lay_by(&mut self, message: MessageId) {
+        if let Some(page) = self.page_mut(message) {
+            page.submit = None;
+        }
+    }
+
+    /// Has what is to be handed over of a message at hand again.
+    pub(super) fn take_out(&mut self, message: MessageId, submit: Box<Submit>) {
+        if let Some(page) = self.page_mut(message) {
+            page.submit = Some(submit);
+        }
+    }
+
+    /// How many pages there are, used or free.
+    pub(super) fn pages_len(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// Of some pages, the messages that wait for their time or their turn and that are meant.
+    pub(super) fn waiting_among(
+        &self,
+        pages: std::ops::Range<usize>,
+        is_meant: impl Fn(&InFlight) -> bool,
+    ) -> Vec<MessageId> {
+        let pages = self.pages.get(pages).unwrap_or_default();
+        let open = pages.iter().flatten().map(|page| &page.in_flight);
+        open.filter(|open| matches!(open.delivery.phase, Phase::Scheduled | Phase::Queued))
+            .filter(|open| is_meant(open))
+            .map(|open| open.message)
+            .collect()
+    }
+
     /// What is to be handed over of a message.
     pub(super) fn waiting(&self, message: MessageId) -> Option<&Submit> {
         self.page(message)?.submit.as_deref()
@@ -284,11 +317,14 @@ impl Book {
             DeliveryEvent::SubmitRefused(_)
             | DeliveryEvent::Claimed(..)
             | DeliveryEvent::Expired
+            | DeliveryEvent::Cancelled
             | DeliveryEvent::GivenUp
             | DeliveryEvent::Unconfirmed => self.finish(message),
             DeliveryEvent::SubmitStarted(_)
             | DeliveryEvent::NotTaken(_)
             | DeliveryEvent::InDoubt
+            | DeliveryEvent::Due
+            | DeliveryEvent::Rescheduled(_)
             | DeliveryEvent::Delayed => {}
         }
     }

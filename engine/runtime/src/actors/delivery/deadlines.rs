@@ -25,6 +25,7 @@ impl DeliverySupervisor {
             return;
         }
         self.scanned_at = self.batch.mono;
+        self.read_again();
         let due: Vec<(MessageId, Input)> = self
             .book
             .open_deliveries()
@@ -52,7 +53,7 @@ impl DeliverySupervisor {
             Phase::Queued if in_flight.is_expired(now) => Some(Input::Expired),
             Phase::Queued => (delivery.submits == 0
                 && delivery.why.is_none()
-                && now.ms_since(in_flight.accepted_at) >= settings.queued_alarm_ms)
+                && now.ms_since(in_flight.waits_since()) >= settings.queued_alarm_ms)
                 .then_some(Input::Delayed),
             Phase::InDoubt => (now.ms_since(in_flight.phase_at) >= settings.in_doubt_deadline_ms)
                 .then_some(Input::GiveUp),
@@ -66,7 +67,11 @@ impl DeliverySupervisor {
                 (delivery.why.is_none() && now.ms_since(in_flight.phase_at) >= deadline_ms)
                     .then_some(Input::NoReceipt)
             }
-            Phase::Submitting | Phase::Refused | Phase::GivenUp => None,
+            Phase::Scheduled
+            | Phase::Submitting
+            | Phase::Refused
+            | Phase::Cancelled
+            | Phase::GivenUp => None,
         }
     }
 

@@ -10,6 +10,8 @@ impl DeliverySupervisor {
         let meters = &self.engine.meters;
         meters.in_flight.set(self.book.len() as f64);
         meters.parked.set(self.parked.len() as f64);
+        let stepped_us = self.engine.clock.stepped_us();
+        meters.schedule.show(self.calendar.len(), stepped_us);
         meters.parts.set(self.parts.len() as f64);
         meters.lane.depth.set(self.submitting.waiting() as f64);
         let views = self.submitting.lanes().map(|(id, lane)| CarrierView {
@@ -44,7 +46,7 @@ impl DeliverySupervisor {
             let phase = in_flight.delivery.phase;
             counts[phase as usize] += 1;
             if phase == Phase::Queued {
-                oldest_queued = oldest_queued.min(in_flight.accepted_at);
+                oldest_queued = oldest_queued.min(in_flight.waits_since());
             }
         }
         let meters = &self.engine.meters;

@@ -9,6 +9,7 @@ use didfarm_core::time::Timestamp;
 use didfarm_store::records::{Records, RecordsError};
 
 use super::book::Book;
+use super::calendar::{Calendar, Slot};
 use super::parked::ParkedReceipts;
 use super::parts::PartsDesk;
 use didfarm_config::Settings;
@@ -18,7 +19,8 @@ pub(crate) struct Rebuilt {
     pub(super) book: Book,
     pub(super) parked: ParkedReceipts,
     pub(super) parts: PartsDesk,
-    /// Messages that wait for their turn, in the order in which they were accepted.
+    pub(super) calendar: Calendar,
+    /// Messages that wait for their turn, in the order in which it came to be theirs.
     pub(super) queued: Vec<MessageId>,
     /// Messages that were being submitted.
     pub(super) unanswered: Vec<MessageId>,
@@ -30,7 +32,18 @@ impl Rebuilt {
         let (engine, delivery) = (&settings.engine, &settings.delivery);
         let mut book = Book::new(engine.recent_finished_max, records.meta()?.seq);
         let (mut waiting, mut unanswered): (Vec<InFlight>, _) = (Vec::new(), Vec::new());
+        let mut slots = Vec::new();
         records.each_in_flight(|open| match open.delivery.phase {
+            // Their texts stay in the records until their time comes.
+            Phase::Scheduled => {
+                slots.push(Slot {
+                    account: open.account,
+                    channel: open.channel,
+                    at: open.phase_at,
+                    message: open.message,
+                });
+                book.open(open, None);
+            }
             Phase::Queued => waiting.push(open),
             Phase::Submitting | Phase::InDoubt => {
                 if open.delivery.phase == Phase::Submitting {
@@ -38,14 +51,14 @@ impl Rebuilt {
                 }
                 waiting.push(open);
             }
-            Phase::Submitted | Phase::Refused | Phase::GivenUp => {
+            Phase::Submitted | Phase::Refused | Phase::Cancelled | Phase::GivenUp => {
                 book.open(open, None);
             }
         })?;
         let mut queued: Vec<(Timestamp, MessageId)> = Vec::new();
         for open in waiting {
             if open.delivery.phase == Phase::Queued {
-                queued.push((open.accepted_at, open.message));
+                queued.push((open.waits_since(), open.message));
             }
             let submit = records.message(open.message)?.and_then(submit);
             book.open(open, submit.map(Box::new));
@@ -67,6 +80,7 @@ impl Rebuilt {
             book,
             parked,
             parts,
+            calendar: Calendar::of(&slots),
             queued: queued.into_iter().map(|(_, message)| message).collect(),
             unanswered,
         })
@@ -74,7 +88,7 @@ impl Rebuilt {
 }
 
 /// What is to be handed over of a message that no carrier is known to have taken.
-fn submit(message: Message) -> Option<Submit> {
+pub(super) fn submit(message: Message) -> Option<Submit> {
     let from: E164 = message.from.number()?;
     Some(Submit {
         message: message.id,

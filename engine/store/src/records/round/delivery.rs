@@ -22,6 +22,9 @@ impl Round<'_> {
         let Some(message) = record else {
             return Err(at.missing(format!("message {id}")));
         };
+        if let DeliveryEvent::Rescheduled(to) = event {
+            message.reschedule(*to);
+        }
         let open = self.in_flight.get(self.shelf, keys::id(id.0))?;
         if let Some(in_flight) = open {
             in_flight.evolve(event, at.time);

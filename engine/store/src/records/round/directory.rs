@@ -40,7 +40,8 @@ impl Round<'_> {
             | AccountEvent::KeyAdded(_)
             | AccountEvent::RateLimitSet(_)
             | AccountEvent::EmailSet(_)
-            | AccountEvent::LowBalanceSet(_) => return Ok(()),
+            | AccountEvent::LowBalanceSet(_)
+            | AccountEvent::QuietHoursSet(_) => return Ok(()),
         };
         let Some(amount) = amount else { return Ok(()) };
         let entry = LedgerEntry {

@@ -28,7 +28,7 @@ use crate::handle::EngineHandle;
 use crate::offers::Subscription;
 use crate::operate::{NewAccount, NewNumber};
 use crate::receive::ReceivedMessage;
-use crate::send::{SendRequest, Sender, SentMessage};
+use crate::send::{Priority, SendRequest, Sender, SentMessage};
 
 /// Our number.
 const OURS: &str = "+31201234567";
@@ -201,6 +201,8 @@ impl Farm {
             body: body.into(),
             content: None,
             validity: None,
+            send_at: None,
+            priority: Priority::Normal,
         };
         self.handle.send(&self.account, request).await.unwrap()
     }
