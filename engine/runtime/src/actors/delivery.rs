@@ -36,6 +36,7 @@ use didfarm_core::event::ParkedReceipt;
 use didfarm_core::ids::{CarrierId, MessageId};
 use didfarm_core::parts::{Part, PartsKey};
 use didfarm_core::time::Timestamp;
+use didfarm_store::seq::Seq;
 use tokio::sync::oneshot;
 
 use self::batch::Batch;
@@ -121,6 +122,8 @@ pub(crate) struct DeliverySupervisor {
     parked: ParkedReceipts,
     parts: PartsDesk,
     calendar: Calendar,
+    /// How far the records must be to hold every scheduled message whose text was let go.
+    laid_by: Seq,
     /// Scheduled messages that could not be read.
     unread: Vec<MessageId>,
     /// Cancels of many, which take several turns.
@@ -152,6 +155,7 @@ impl DeliverySupervisor {
             parked: rebuilt.parked,
             parts: rebuilt.parts,
             calendar: rebuilt.calendar,
+            laid_by: Seq::ZERO,
             unread: Vec::new(),
             sweeps: VecDeque::new(),
             asked: Vec::new(),

@@ -383,6 +383,16 @@ fn v6_a_delivery_has_one_owner() {
             },
         },
         Case {
+            name: "a time that it was never scheduled for",
+            invariants: &["V4", "V6"],
+            subject: QUEUED,
+            alter: |rich| {
+                rich.alter_in_flight(rich.queued, |in_flight| {
+                    in_flight.delivery.phase = Phase::Scheduled
+                })
+            },
+        },
+        Case {
             name: "another time of acceptance",
             invariants: &["V6"],
             subject: QUEUED,

@@ -16,7 +16,7 @@ use rustc_hash::FxHashSet;
 /// How long before its time a message is read.
 const AHEAD_MS: u64 = 10_000;
 /// Messages that are read ahead, or asked for, at most.
-pub(super) const NEAR_MAX: usize = 50_000;
+pub(super) const NEAR_MAX: usize = 10_000;
 
 /// A message and its time.
 type Row = (Timestamp, MessageId);
@@ -97,8 +97,8 @@ impl Calendar {
         self.near.len() + self.late.len() < NEAR_MAX
     }
 
-    /// The messages that are to be read now: those that come near, and those on WhatsApp that are due.
-    pub(super) fn to_read(&mut self, now: Timestamp) -> Vec<MessageId> {
+    /// The messages on WhatsApp that are due and are to be read now.
+    pub(super) fn windowed_to_read(&mut self, now: Timestamp) -> Vec<MessageId> {
         let mut asked = Vec::new();
         while self.has_room()
             && let Some(row) = take_until(&mut self.windowed, now)
@@ -106,6 +106,12 @@ impl Calendar {
             self.late.insert(row.1);
             asked.push(row.1);
         }
+        asked
+    }
+
+    /// The messages that come near and are to be read now.
+    pub(super) fn near_to_read(&mut self, now: Timestamp) -> Vec<MessageId> {
+        let mut asked = Vec::new();
         let horizon = now.plus_ms(AHEAD_MS);
         while self.has_room()
             && let Some(row) = take_until(&mut self.far, horizon)
@@ -174,8 +180,11 @@ mod tests {
     #[test]
     fn messages_are_read_ahead_and_due_in_the_order_of_their_times() {
         let mut calendar = Calendar::of(&[slot(1, 30_000), slot(2, 12_000), slot(3, 12_000)]);
-        assert_eq!(calendar.to_read(at(1_999)), []);
-        assert_eq!(calendar.to_read(at(2_000)), [MessageId(2), MessageId(3)]);
+        assert_eq!(calendar.near_to_read(at(1_999)), []);
+        assert_eq!(
+            calendar.near_to_read(at(2_000)),
+            [MessageId(2), MessageId(3)]
+        );
         assert_eq!(calendar.next_due(at(11_999)), None);
         assert_eq!(calendar.next_due(at(12_000)), Some(MessageId(2)));
         assert_eq!(calendar.next_due(at(12_000)), Some(MessageId(3)));
@@ -188,7 +197,7 @@ mod tests {
         assert!(calendar.add(slot(1, 10_000), true, at(0)));
         assert!(!calendar.add(slot(2, 10_001), true, at(0)));
         assert!(!calendar.add(slot(3, 5), false, at(0)));
-        assert_eq!(calendar.to_read(at(0)), [MessageId(3)]);
+        assert_eq!(calendar.near_to_read(at(0)), [MessageId(3)]);
         assert_eq!(calendar.len(), 3);
     }
 
@@ -200,8 +209,9 @@ mod tests {
         };
         let mut calendar = Calendar::default();
         assert!(!calendar.add(whatsapp, true, at(999)));
-        assert_eq!(calendar.to_read(at(999)), []);
-        assert_eq!(calendar.to_read(at(1_000)), [MessageId(1)]);
+        assert_eq!(calendar.windowed_to_read(at(999)), []);
+        assert_eq!(calendar.near_to_read(at(1_000)), []);
+        assert_eq!(calendar.windowed_to_read(at(1_000)), [MessageId(1)]);
         assert_eq!(calendar.next_due(at(2_000)), None);
         assert!(calendar.read(MessageId(1)) && !calendar.read(MessageId(1)));
     }
@@ -209,7 +219,7 @@ mod tests {
     #[test]
     fn what_is_taken_out_is_due_nowhere() {
         let mut calendar = Calendar::of(&[slot(1, 1), slot(2, 2), slot(3, 3)]);
-        assert_eq!(calendar.to_read(at(0)).len(), 3);
+        assert_eq!(calendar.near_to_read(at(0)).len(), 3);
         calendar.remove(slot(1, 1));
         assert_eq!(calendar.next_due(at(2)), Some(MessageId(2)));
         calendar.is_late(MessageId(2));
@@ -236,12 +246,12 @@ mod tests {
     fn no_more_than_the_bound_is_read_ahead() {
         let slots: Vec<Slot> = (1..=NEAR_MAX as u64 + 5).map(|id| slot(id, 1)).collect();
         let mut calendar = Calendar::of(&slots);
-        assert_eq!(calendar.to_read(at(0)).len(), NEAR_MAX);
-        assert_eq!(calendar.to_read(at(0)).len(), 0);
+        assert_eq!(calendar.near_to_read(at(0)).len(), NEAR_MAX);
+        assert_eq!(calendar.near_to_read(at(0)).len(), 0);
         let due = calendar.next_due(at(1)).unwrap();
         calendar.is_late(due);
-        assert_eq!(calendar.to_read(at(1)).len(), 0);
+        assert_eq!(calendar.near_to_read(at(1)).len(), 0);
         assert!(calendar.read(due));
-        assert_eq!(calendar.to_read(at(1)).len(), 1);
+        assert_eq!(calendar.near_to_read(at(1)).len(), 1);
     }
 }

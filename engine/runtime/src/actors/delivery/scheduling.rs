@@ -14,6 +14,7 @@ use didfarm_core::ids::{AccountId, ConversationId, MessageId, NumberId};
 use didfarm_core::reason::Reason;
 use didfarm_core::time::Timestamp;
 use didfarm_store::records::{Records, RecordsError};
+use didfarm_store::seq::Seq;
 use rustc_hash::FxHashSet;
 use tokio::sync::oneshot;
 
@@ -152,6 +153,7 @@ impl DeliverySupervisor {
             && !self.calendar.add(after, at_hand, self.batch.at)
         {
             self.book.lay_by(message);
+            self.laid_by = self.engine.journal.durable();
         }
     }
 
@@ -168,8 +170,11 @@ impl DeliverySupervisor {
                     self.calendar.is_late(message);
                 }
             }
-            let asked = self.calendar.to_read(self.batch.at);
-            self.read_scheduled(asked);
+            let windowed = self.calendar.windowed_to_read(self.batch.at);
+            // The window is to be read as it is now.
+            self.read_scheduled(windowed, self.engine.journal.durable());
+            let near = self.calendar.near_to_read(self.batch.at);
+            self.read_scheduled(near, self.laid_by);
         }
         let scheduled = self.calendar.len() as u64;
         self.engine.scheduled.store(scheduled, Ordering::Release);
@@ -178,17 +183,18 @@ impl DeliverySupervisor {
     /// Asks the records once more for what could not be read.
     pub(super) fn read_again(&mut self) {
         let again = std::mem::take(&mut self.unread);
-        self.read_scheduled(again);
+        self.read_scheduled(again, self.engine.journal.durable());
     }
 
-    fn read_scheduled(&self, mut asked: Vec<MessageId>) {
+    /// Has messages read once the records hold everything up to `after`.
+    fn read_scheduled(&self, mut asked: Vec<MessageId>, after: Seq) {
         while !asked.is_empty() {
             let rest = asked.split_off(asked.len().min(READS_PER_JOB_MAX));
             let job = std::mem::replace(&mut asked, rest);
             let engine = Arc::clone(&self.engine);
             self.engine.read_after(
                 &self.engine.loaders,
-                self.engine.journal.durable(),
+                after,
                 move |records| {
                     let look = |message| Read {
                         message,
