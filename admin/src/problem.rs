@@ -29,6 +29,8 @@
 //! | `too_many_endpoints` | 409 | |
 //! | `recovery_running` | 409 | |
 //! | `recovery_not_running` | 409 | |
+//! | `message_under_way` | 409 | `message_status` |
+//! | `too_many_scheduled` | 409 | |
 //! | `not_in_doubt` | 409 | |
 //! | `payload_too_large` | 413 | |
 //! | `unsupported_media_type` | 415 | |
@@ -41,6 +43,7 @@
 //! | `channel_unfit` | 422 | `errors` |
 //! | `amount_invalid` | 422 | `errors` |
 //! | `name_invalid` | 422 | `errors` |
+//! | `send_at_invalid` | 422 | `errors` |
 //! | `limit_invalid` | 422 | `errors` |
 //! | `key_invalid` | 422 | `errors` |
 //! | `endpoint_unfit` | 422 | `errors` |
