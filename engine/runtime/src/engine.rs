@@ -25,7 +25,7 @@ use crate::actors::delivery::{DeliveryInput, TICK_MS};
 use crate::actors::mails::courier::{MailStartError, MailThread};
 use crate::actors::mails::trying::Trying;
 use crate::actors::root::RootSupervisor;
-use crate::actors::webhooks::client::{ClientStartError, Clients};
+use crate::actors::webhooks::client::{ClientStartError, Clients, sender_settings};
 use crate::actors::webhooks::reach::Reach;
 use crate::actors::webhooks::rebuild::Endpoints;
 use crate::admission::Admission;
@@ -140,7 +140,9 @@ impl Engine {
         let clients = Clients::start(&shared)?;
         let secret = open_secret(&shared.settings)?;
         let reply_addresses = replies::addresses(&shared.settings, &secret)?;
-        let courier = MailThread::start(&shared.settings, &secret, reply_addresses.clone())?;
+        let fetching = sender_settings(&shared.settings)?;
+        let replies_to = reply_addresses.clone();
+        let courier = MailThread::start(&shared.settings, &secret, replies_to, fetching)?;
         let partitions: Vec<Arbiter> = shared.partitions.iter().map(|_| Arbiter::new()).collect();
         let (delivery, hub, control) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
         let factories = Threads {

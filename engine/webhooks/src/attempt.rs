@@ -40,7 +40,8 @@ const PROBE: Duration = Duration::from_secs(5);
 /// The longest head of a response, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Who we say we are.
-const AGENT: HeaderValue = HeaderValue::from_static("didfarm");
+pub(crate) const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("didfarm/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 /// Room for our headers and the `host` that the client adds.

@@ -10,6 +10,7 @@
 pub(crate) mod courier;
 mod desk;
 mod facts;
+mod media;
 pub(crate) mod trying;
 pub(crate) mod writer;
 

@@ -102,7 +102,8 @@ impl Drop for Clients {
     }
 }
 
-fn sender_settings(settings: &Settings) -> Result<SenderSettings, ClientStartError> {
+/// How the settings have requests made.
+pub(crate) fn sender_settings(settings: &Settings) -> Result<SenderSettings, ClientStartError> {
     let webhooks = &settings.webhooks;
     let roots_pem = match webhooks.extra_root_certificates() {
         Some(path) => std::fs::read(path).map_err(ClientStartError::File)?,
