@@ -13,6 +13,7 @@
 //! | `invalid_cursor` | 400 | `errors` |
 //! | `body_incomplete` | 400 | |
 //! | `callback_unreadable` | 400 | |
+//! | `idempotency_key_invalid` | 400 | `errors` |
 //! | `unauthorized` | 401 | `WWW-Authenticate` |
 //! | `insufficient_balance` | 402 | `needed`, `available` |
 //! | `signature_invalid` | 403 | |
@@ -30,6 +31,7 @@
 //! | `recovery_running` | 409 | |
 //! | `recovery_not_running` | 409 | |
 //! | `not_in_doubt` | 409 | |
+//! | `idempotency_in_progress` | 409 | `Retry-After` |
 //! | `payload_too_large` | 413 | |
 //! | `unsupported_media_type` | 415 | |
 //! | `unsupported_encoding` | 415 | |
@@ -48,6 +50,7 @@
 //! | `recovery_unfit` | 422 | `errors` |
 //! | `auto_reply_invalid` | 422 | `errors` |
 //! | `email_invalid` | 422 | `errors` |
+//! | `idempotency_key_reused` | 422 | `errors` |
 //! | `rate_limited` | 429 | `Retry-After`, `RateLimit` |
 //! | `internal` | 500 | |
 //! | `faulted` | 500 | `Retry-After` |

@@ -28,6 +28,7 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const MONTH_MS: i64 = 30 * DAY_MS;
+const WEEK_S: i64 = 7 * DAY_MS / SECOND_MS;
 
 /// The most threads or partitions; far more than cores, and still few enough to start.
 const THREADS_MAX: i64 = 1_024;
@@ -111,6 +112,7 @@ const LIMITS: &[Rule] = &[
     whole("commands_in_flight_max", "commands", 1, IN_FLIGHT_MAX),
     whole("callbacks_in_flight_max", "callbacks", 1, IN_FLIGHT_MAX),
     whole("retry_after_s", "seconds", 1, 3_600),
+    whole("idempotency_s", "seconds", 1, WEEK_S),
 ];
 
 const NUMBERS: &[Rule] = &[rule(

@@ -5,20 +5,24 @@ mod content;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use didfarm_core::channel::Channel;
 use didfarm_core::content::Content;
 use didfarm_core::e164::{E164, Validation};
-use didfarm_core::ids::NumberId;
+use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::peer::{Peer, PeerName};
 use didfarm_core::segments::BODY_CHARS_MAX;
+use didfarm_runtime::idempotency::{GuardedAnswer, GuardedRoute};
 use didfarm_runtime::send::{SendRequest, Sender, SentMessage};
 use serde::Deserialize;
 
 use self::content::{MediaBody, TemplateBody};
-use super::asked_by;
+use super::{asked, asked_by};
 use crate::exchange::Exchange;
 use crate::fields::{Spelled, Text};
+use crate::idempotency::{self, Asked};
 use crate::json;
+use crate::limit;
 use crate::problem::{Code, Problem};
 
 /// What the settings allow of a send.
@@ -55,19 +59,64 @@ struct SendBody<'a> {
     validity_period: Option<u64>,
 }
 
-/// Sends what the request holds. Every problem behind the key shows the account's limit.
-pub(super) async fn send(exchange: &mut Exchange) -> Result<SentMessage, Problem> {
+/// Sends what the request holds, or finds what was sent under its idempotency key. Every problem behind the
+/// account's key shows its limit.
+pub(super) async fn send(
+    exchange: &mut Exchange,
+    route: GuardedRoute,
+) -> Result<SentMessage, Problem> {
     let account = exchange.account()?;
     let limited = |problem: Problem| problem.with_policy(account.limit());
+    let key = idempotency::key_of(exchange.request().headers()).map_err(limited)?;
     let body = exchange.json().await.map_err(limited)?;
+    let scope = (account.id(), route);
+    let claimed = idempotency::claim(exchange, scope, key.as_ref(), &body).await;
+    let guard = match claimed.map_err(limited)? {
+        Asked::New(guard) => guard,
+        Asked::Again(answer) => {
+            return again(exchange, account.id(), &answer)
+                .await
+                .map_err(limited);
+        }
+    };
     let bounds = *exchange.state::<SendBounds>();
     let request = read(&body, exchange.front().validation, bounds).map_err(limited)?;
     let number_field = match request.from {
         Sender::Number(_) => "from",
         Sender::Id(_) => "from_number_id",
     };
-    let sent = exchange.front().engine.send(&account, request).await;
+    let engine = &exchange.front().engine;
+    let sent = engine.send_guarded(&account, request, guard).await;
     sent.map_err(|error| limited(asked_by(exchange, number_field).send(error)))
+}
+
+/// What was sent under an idempotency key.
+async fn again(
+    exchange: &Exchange,
+    account: AccountId,
+    answer: &GuardedAnswer,
+) -> Result<SentMessage, Problem> {
+    match answer {
+        GuardedAnswer::Message(id) => {
+            let sent = exchange.front().engine.sent_message(account, *id).await;
+            sent.map_err(|error| asked(exchange).read(error))
+        }
+        GuardedAnswer::Endpoint(_) | GuardedAnswer::Mail(_) => Err(idempotency::misled()),
+    }
+}
+
+/// Adds what the answer to a send shows of the account's limit, and whether it is told again.
+pub(super) fn show(exchange: &Exchange, response: &mut HttpResponse, sent: &SentMessage) {
+    let headers = response.headers_mut();
+    match sent.limit {
+        Some(state) => limit::show(headers, state),
+        None => {
+            idempotency::mark_replayed(headers);
+            if let Ok(account) = exchange.account() {
+                headers.insert(limit::RATE_LIMIT_POLICY, limit::policy(account.limit()));
+            }
+        }
+    }
 }
 
 fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendRequest, Problem> {

@@ -48,6 +48,8 @@ codes! {
     BodyIncomplete = "body_incomplete", 400, "The body did not arrive whole";
     /// The carrier signed it, and it is not what the carrier's protocol says.
     CallbackUnreadable = "callback_unreadable", 400, "The callback cannot be read";
+    /// An idempotency key that is none, or more than one.
+    IdempotencyKeyInvalid = "idempotency_key_invalid", 400, "The idempotency key is not valid";
     /// The key is missing or unknown.
     Unauthorized = "unauthorized", 401, "A valid key is required";
     /// The wallet cannot pay.
@@ -82,6 +84,8 @@ codes! {
     RecoveryNotRunning = "recovery_not_running", 409, "No recovery is under way";
     /// Only a message in doubt can be settled by hand.
     NotInDoubt = "not_in_doubt", 409, "The message is not in doubt";
+    /// The first request with the idempotency key is being carried out.
+    IdempotencyInProgress = "idempotency_in_progress", 409, "The request is being carried out";
     /// The body or the text in it is too large.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// The body is not declared to be JSON.
@@ -118,6 +122,8 @@ codes! {
     AutoReplyInvalid = "auto_reply_invalid", 422, "The auto-reply rules are not valid";
     /// No mail address.
     EmailInvalid = "email_invalid", 422, "The email address is not valid";
+    /// The idempotency key came with another body before.
+    IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used for another request";
     /// The account's rate limit is used up.
     RateLimited = "rate_limited", 429, "The rate limit is used up";
     /// The engine has a fault.

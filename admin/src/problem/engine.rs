@@ -6,6 +6,7 @@ use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use didfarm_core::account::RateLimit;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
+use didfarm_runtime::idempotency::ClaimError;
 use didfarm_runtime::mails::MailError;
 use didfarm_runtime::operate::OperateError;
 use didfarm_runtime::read::ReadError;
@@ -14,7 +15,7 @@ use didfarm_runtime::send::{SendError, Unavailable};
 use didfarm_runtime::webhooks::WebhookError;
 
 use super::{Code, Problem};
-use crate::limit;
+use crate::{idempotency, limit};
 
 /// What was asked of the engine, as far as an error has to know.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,18 @@ impl Asked {
             SendError::Refused(refusal) => self.refused(refusal),
             SendError::RateLimited { limit, wait } => rate_limited(limit, wait),
             SendError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    pub(crate) fn claim(self, error: ClaimError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ClaimError::Reused => {
+                Problem::of_field(Code::IdempotencyKeyReused, idempotency::FIELD, detail)
+            }
+            ClaimError::InProgress => Problem::new(Code::IdempotencyInProgress, detail)
+                .with_header(RETRY_AFTER, retry_after(self.retry_after)),
+            ClaimError::Unread(error) => self.read(error),
         }
     }
 

@@ -454,7 +454,9 @@ impl Conversation {
             | Event::PendingDropped(..)
             | Event::EventsForgotten(..)
             | Event::MailQueued(_)
-            | Event::MailTried(_) => {}
+            | Event::MailTried(_)
+            | Event::Guarded(_)
+            | Event::KeysForgotten(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ use crate::account::AccountEvent;
 use crate::conversation::Opened;
 use crate::delivery::DeliveryEvent;
 use crate::delivery::receipt::Claim;
+use crate::idempotency::{Guarded, KeyHash, Slot};
 use crate::ids::{
     AccountId, CarrierId, CarrierMessageId, ConversationId, EndpointId, EventId, Extent, MessageId,
     NumberId,
@@ -92,6 +93,12 @@ pub enum Event {
     /// A try to send a mail ended.
     #[serde(rename = "k")]
     MailTried(MailTry),
+    /// A request with an idempotency key was carried out by this entry.
+    #[serde(rename = "g")]
+    Guarded(Box<Guarded>),
+    /// Idempotency keys have been kept for as long as the settings say.
+    #[serde(rename = "q")]
+    KeysForgotten(Vec<(Slot, KeyHash)>),
 }
 
 /// A receipt whose message is not yet known.

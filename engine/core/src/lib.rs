@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod e164;
 pub mod event;
 pub mod hours;
+pub mod idempotency;
 pub mod ids;
 pub mod mail;
 pub mod message;

@@ -37,6 +37,8 @@ use crate::directory::Directory;
 use crate::fault::FaultPoints;
 use crate::handle::EngineHandle;
 use crate::handle::callbacks::EngineSink;
+use crate::idempotency;
+use crate::idempotency::table::KeyTable;
 use crate::inbox::Inbox;
 use crate::meters::Meters;
 use crate::quarantine::Quarantine;
@@ -132,6 +134,7 @@ impl Engine {
         let shared = Arc::new(share(settings, &options, store, clock)?);
         fill_directory(&shared, &accounts)?;
         endpoints.publish(&shared);
+        idempotency::sweep::load(&shared, None);
 
         let bells = Bells::new(&shared);
         let sink: Arc<dyn CarrierSink> = Arc::new(EngineSink(Arc::clone(&shared)));
@@ -279,7 +282,11 @@ fn share(
     clock: Arc<dyn Clock>,
 ) -> Result<Shared, StartError> {
     let partitions = settings.engine.partition_count();
+    let stored = store.records.guarded_slots()?;
+    let age_s = settings.limits.idempotency_s;
+    let keys = KeyTable::new(age_s, Arc::clone(&store.journal), &stored);
     Ok(Shared {
+        keys: Arc::new(keys),
         admission: Admission::new(settings.limits.commands_in_flight_max),
         callbacks: Admission::new(settings.limits.callbacks_in_flight_max),
         clock,
@@ -357,8 +364,10 @@ impl Ticker {
                 while !stopped.load(Ordering::Acquire) {
                     tick(&shared);
                     ticks = ticks.wrapping_add(1);
+                    idempotency::sweep::tick(&shared);
                     if ticks.is_multiple_of(TICKS_PER_SECOND) {
                         shared.pace.measure();
+                        shared.keys.tidy(shared.keeper.applied());
                     }
                     std::thread::sleep(Duration::from_millis(TICK_MS));
                 }

@@ -2,6 +2,7 @@
 //! reads in [`reads`], what carriers bring in [`callbacks`].
 
 pub(crate) mod callbacks;
+mod idempotency;
 mod mails;
 mod operate;
 mod reads;
@@ -29,6 +30,7 @@ use crate::actors::partition::{PartitionInput, faulted};
 use crate::actors::root::RootSupervisor;
 use crate::carriers::Faces;
 use crate::health::Readiness;
+use crate::idempotency::Guard;
 use crate::receive::{ReceiveError, ReceivedMessage};
 use crate::send::{SendError, SendRequest, Sender, SentMessage, Unavailable, charge, validity_ms};
 use crate::shared::Shared;
@@ -77,7 +79,20 @@ impl EngineHandle {
         account: &Arc<AccountHandle>,
         request: SendRequest,
     ) -> Result<SentMessage, SendError> {
-        let answer = match self.hand_over(account, request) {
+        self.send_guarded(account, request, None).await
+    }
+
+    /// As [`EngineHandle::send`], under an idempotency key if there is a guard.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing is kept of the message then, and its key is free.
+    pub async fn send_guarded(
+        &self,
+        account: &Arc<AccountHandle>,
+        request: SendRequest,
+        guard: Option<Box<Guard>>,
+    ) -> Result<SentMessage, SendError> {
+        let answer = match self.hand_over(account, request, guard) {
             Ok(answer) => answer,
             Err(error) => {
                 self.shared.meters.refused(&error);
@@ -95,6 +110,7 @@ impl EngineHandle {
         &self,
         account: &Arc<AccountHandle>,
         request: SendRequest,
+        guard: Option<Box<Guard>>,
     ) -> Result<oneshot::Receiver<Result<SentMessage, SendError>>, SendError> {
         let shared = &self.shared;
         shared.gate()?;
@@ -129,6 +145,7 @@ impl EngineHandle {
             },
             account: Arc::clone(account),
             limit,
+            guard,
             reply,
             permit,
         };

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod fault;
 pub mod handle;
 pub mod health;
+pub mod idempotency;
 mod inbox;
 mod limiter;
 pub mod mails;

@@ -1,6 +1,7 @@
 //! The engine's metrics: handles made once, labels from closed sets only.
 
 pub(crate) mod auto_reply;
+pub(crate) mod idempotency;
 pub(crate) mod mails;
 pub(crate) mod webhooks;
 

@@ -68,8 +68,8 @@ pub struct SentMessage {
     pub charge: Micros,
     /// When it was accepted.
     pub created_at: Timestamp,
-    /// The account's limit after this message.
-    pub limit: LimitState,
+    /// The account's limit after this message; `None` when its answer is told again.
+    pub limit: Option<LimitState>,
 }
 
 /// What a message of so many segments costs.

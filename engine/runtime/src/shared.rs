@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::fault::FaultPoints;
 use crate::health::Readiness;
+use crate::idempotency::table::KeyTable;
 use crate::inbox::Inbox;
 use crate::meters::Meters;
 use crate::quarantine::Quarantine;
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) delivery: Inbox<DeliveryInput>,
     pub(crate) webhooks: Inbox<HubInput>,
     pub(crate) mails: Inbox<MailInput>,
+    /// Idempotency keys.
+    pub(crate) keys: Arc<KeyTable>,
     /// Mails whose try is under way.
     pub(crate) mails_trying: Trying,
     /// Where webhook endpoints may lie.

@@ -23,6 +23,7 @@
 //! | V16 | The attempts are those that results name, each under its own key and with all of its body. |
 //! | V17 | A mail lies under its own key and is of an account that exists; the ring of those that were given up has the last ones and no more. |
 //! | V18 | The parts of auto-reply rules make whole rules, of numbers that exist. |
+//! | V19 | An idempotency key is of an account that exists; the message that it leads to is that account's, outbound, and was accepted at the time of the key. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.
@@ -31,8 +32,8 @@
 //!
 //! Memory stays small whatever is stored: some bytes for each account, API key, number and endpoint,
 //! tables of fixed size, and the replayed tail. Maps are walked once, in order; a second walk names the subjects
-//! only where the first found that two maps differ. Rows of carrier message ids are looked up one by
-//! one: their digests lie in no order that the messages have.
+//! only where the first found that two maps differ. What rows of carrier message ids and of idempotency
+//! keys lead to is looked up one by one: their digests lie in no order that the messages have.
 
 mod audit;
 mod carrier_ids;
@@ -41,6 +42,7 @@ mod counts;
 mod deliveries;
 mod expect;
 mod fact;
+mod guarded;
 mod indexes;
 mod ledger;
 mod mails;
@@ -148,6 +150,7 @@ fn check(
     webhooks::check(&mut audit, &owners);
     mails::check(&mut audit, &owners);
     rules::check(&mut audit, &owners);
+    guarded::check(&mut audit, &owners);
     suspects::check(&mut audit, &extents);
     counts::check(&mut audit);
     audit.finish()

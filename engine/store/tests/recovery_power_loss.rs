@@ -4,6 +4,8 @@
 
 #[path = "verify/farm.rs"]
 mod farm;
+#[path = "verify/guards.rs"]
+mod guards;
 #[path = "verify/hooks.rs"]
 mod hooks;
 #[path = "recovery/model.rs"]

@@ -10,8 +10,12 @@ mod directory;
 mod extents;
 #[path = "verify/farm.rs"]
 mod farm;
+#[path = "verify/guards.rs"]
+mod guards;
 #[path = "verify/hooks.rs"]
 mod hooks;
+#[path = "verify/idempotency.rs"]
+mod idempotency;
 #[path = "verify/indexes.rs"]
 mod indexes;
 #[path = "verify/messages.rs"]

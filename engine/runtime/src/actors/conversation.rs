@@ -31,6 +31,7 @@ use super::number::{ChildFailed, NumberContext};
 use super::partition::Effect;
 use crate::account::AccountHandle;
 use crate::admission::Permit;
+use crate::idempotency::Guard;
 use crate::meters::Kind;
 use crate::offers::Offer;
 use crate::send::{LimitState, SendError, SentMessage, Unavailable};
@@ -47,6 +48,8 @@ pub(crate) struct SendCommand {
     pub(crate) message: SendMessage,
     pub(crate) account: Arc<AccountHandle>,
     pub(crate) limit: LimitState,
+    /// Its idempotency key, if it has one.
+    pub(crate) guard: Option<Box<Guard>>,
     pub(crate) reply: SendReply,
     pub(crate) permit: Permit,
 }
@@ -161,7 +164,7 @@ impl ConversationActor {
     }
 
     /// Hands what a turn came to to the journal.
-    fn append(&mut self, turn: Turn) {
+    fn append(&mut self, turn: Turn) -> Seq {
         let Turn {
             at,
             events,
@@ -173,6 +176,7 @@ impl ConversationActor {
         if leaves {
             self.indexed_seq = seq;
         }
+        seq
     }
 
     /// Whether the command may be handled: not when the number was rebuilt without this actor.

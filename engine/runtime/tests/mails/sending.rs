@@ -23,7 +23,9 @@ fn request(to: &str) -> ForwardRequest {
 }
 
 async fn forward(farm: &Farm, to: &str) -> MailId {
-    let forwarded = farm.handle.forward_to_email(&farm.account, request(to));
+    let forwarded = farm
+        .handle
+        .forward_to_email(&farm.account, request(to), None);
     forwarded.await.unwrap()
 }
 
@@ -127,7 +129,7 @@ fn what_may_not_be_forwarded_is_refused_and_leaves_nothing() {
         foreign.number = Sender::Number(peer().number().unwrap());
         let mut long = request("bob@example.org");
         long.body = "a".repeat(8_193).into();
-        let asked = |request| farm.handle.forward_to_email(&farm.account, request);
+        let asked = |request| farm.handle.forward_to_email(&farm.account, request, None);
         assert!(matches!(asked(foreign).await, Err(MailError::Refused(_))));
         let long = asked(long).await;
         assert!(matches!(long, Err(MailError::TextTooLong { bytes: 8_193 })));

@@ -1,6 +1,7 @@
 //! Keys of the record maps: big-endian, so that they sort as their fields do; newest first where a
 //! list reads so.
 
+mod guarded;
 mod webhooks;
 
 use std::ops::Deref;
@@ -17,6 +18,7 @@ use super::AGED_RECEIPTS_MAX;
 use crate::packed::PackedMap;
 use crate::seq::Seq;
 
+pub use guarded::{guarded, guarded_of};
 pub use webhooks::{
     AttemptPlace, attempt, attempt_of, event, event_of, mail, mail_given_up, mail_of, pending,
     pending_of,
@@ -78,6 +80,8 @@ pub struct Maps {
     pub mails: PackedMap,
     /// Place in a ring → a mail that was given up.
     pub mails_given_up: PackedMap,
+    /// (slot, hash of an idempotency key) → what was answered under it.
+    pub guarded: PackedMap,
 }
 
 /// The maps of every store.
@@ -104,6 +108,7 @@ pub const MAPS: Maps = Maps {
     attempts: PackedMap::new(b'h'),
     mails: PackedMap::new(b's'),
     mails_given_up: PackedMap::new(b'u'),
+    guarded: PackedMap::new(b'y'),
 };
 
 /// The key of an entity whose id is one integer.

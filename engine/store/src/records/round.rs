@@ -4,6 +4,7 @@ mod attempts;
 mod conversation;
 mod delivery;
 mod directory;
+mod guarded;
 mod mails;
 mod rows;
 mod webhook_rows;
@@ -21,6 +22,7 @@ use didfarm_core::number::Number;
 use didfarm_core::time::Timestamp;
 
 pub use attempts::{ATTEMPTS_MAX, BODY_PART_BYTES_MAX, EVENT_ATTEMPTS_MAX, RESULTS_MAX};
+pub use guarded::GuardedRow;
 pub use rows::{AgedReceipt, HeldPart, InboxRow, LedgerCause, LedgerEntry, ParkedRow, TimelineRow};
 pub use webhook_rows::{
     AttemptMark, AttemptRow, BodyPart, EndpointRecord, EventResult, EventRow, GivenUpMail,
@@ -65,6 +67,7 @@ pub struct Round<'a> {
     ledger: Added,
     webhooks: Webhooks,
     mails: Mails,
+    guarded: Working<[u8; 20], GuardedRow>,
 }
 
 impl<'a> Round<'a> {
@@ -91,6 +94,7 @@ impl<'a> Round<'a> {
             ledger: Added::new(),
             webhooks: Webhooks::new(),
             mails: Mails::new(),
+            guarded: Working::new(MAPS.guarded, "idempotency key"),
         }
     }
 
@@ -167,6 +171,14 @@ impl<'a> Round<'a> {
             Event::EventsForgotten(account, events) => self.forgotten(*account, events),
             Event::MailQueued(mail) => self.mail_queued(at, mail),
             Event::MailTried(tried) => self.mail_tried(at, tried),
+            Event::Guarded(guarded) => {
+                self.guard(at, guarded);
+                Ok(())
+            }
+            Event::KeysForgotten(old) => {
+                self.forget_keys(old);
+                Ok(())
+            }
         }
     }
 
@@ -193,6 +205,7 @@ impl<'a> Round<'a> {
         grow(&mut counts.auto_replies, rules);
         self.webhooks.commit(shelf, counts, &mut batch)?;
         self.mails.commit(shelf, counts, &mut batch)?;
+        grow(&mut counts.guarded, self.guarded.commit(shelf, &mut batch)?);
         MAPS.inbox.apply(shelf, &inbox, &mut batch)?;
         let indexes: [(PackedMap, Added); 3] = [
             (MAPS.extents, self.extents),

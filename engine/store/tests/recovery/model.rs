@@ -16,7 +16,7 @@ use didfarm_store::seq::Seq;
 use didfarm_store::shelf::MemoryShelf;
 use didfarm_store::verify::{Expected, audit};
 
-use crate::told::Webhooks;
+use crate::told::{Keys, Webhooks};
 
 type Rows = Vec<Vec<(Vec<u8>, Vec<u8>)>>;
 
@@ -28,6 +28,7 @@ struct Told {
     refunds: BTreeMap<MessageId, i64>,
     balances: BTreeMap<AccountId, i64>,
     webhooks: Webhooks,
+    keys: Keys,
 }
 
 /// One prefix of the script.
@@ -125,6 +126,7 @@ fn rows(records: &Records) -> Rows {
         MAPS.attempts,
         MAPS.mails,
         MAPS.mails_given_up,
+        MAPS.guarded,
     ]
     .map(all)
     .into()
@@ -177,12 +179,14 @@ impl Told {
             | Event::EventsForgotten(..)
             | Event::MailQueued(_)
             | Event::MailTried(_) => self.webhooks.add(event),
+            Event::Guarded(_) | Event::KeysForgotten(_) => self.keys.add(event),
         }
     }
 
     /// Every message once, every charge and refund once, every wallet to the millionth.
     fn assert_in(&self, records: &Records, what: &str) {
         self.webhooks.assert_in(records, what);
+        self.keys.assert_in(records, what);
         let count = records.meta().unwrap().counts.messages;
         assert_eq!(count, self.messages.len() as u64, "{what}");
         for (id, (body, charge)) in &self.messages {

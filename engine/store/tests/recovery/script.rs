@@ -6,6 +6,7 @@ use didfarm_core::conversation::INBOUND_KNOWN_MAX;
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{Input, Outcome};
 use didfarm_core::event::Entry;
+use didfarm_core::idempotency::GuardedAnswer;
 use didfarm_core::ids::{AccountId, CarrierId, EndpointId, MessageId, NumberId};
 use didfarm_core::mail::{AfterTry, MailKind};
 use didfarm_core::money::Micros;
@@ -42,6 +43,7 @@ pub fn entries() -> Vec<Entry> {
     let [ours, theirs] = webhooks(&mut farm, (acme, office), globex);
     changes(&mut farm, (acme, ours), theirs);
     mails(&mut farm, acme, ours);
+    keys(&mut farm, acme, office);
     farm.entries
 }
 
@@ -211,6 +213,20 @@ fn mails(farm: &mut Farm, acme: AccountId, ours: EndpointId) {
     farm.rules(NumberId(1), &["we are closed"]);
     farm.rules(NumberId(2), &["we are closed too"]);
     farm.rules(NumberId(1), &[]);
+}
+
+/// What was asked for with a key: a message, an endpoint, a mail; one key is forgotten.
+fn keys(farm: &mut Farm, acme: AccountId, office: NumberId) {
+    let message = farm.send(office, PEERS[0], Channel::Sms, "with a key");
+    let first = farm.guard(acme, 1, GuardedAnswer::Message(message));
+    let endpoint = farm.endpoint(acme);
+    farm.guard_endpoint(acme, 2, endpoint);
+    let cause = DisableCause::Failing;
+    let mail = farm.mail(acme, MailKind::EndpointDisabled { endpoint, cause });
+    farm.guard(acme, 3, GuardedAnswer::Mail(mail));
+    farm.forget_keys(&[&first]);
+    let message = farm.send(office, PEERS[1], Channel::Sms, "with a key too");
+    farm.guard(acme, 4, GuardedAnswer::Message(message));
 }
 
 /// A receipt that says the opposite of the one before it, an answer after the doubt, no receipt at all.

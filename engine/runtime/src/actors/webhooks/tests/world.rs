@@ -211,7 +211,7 @@ impl World {
             number: None,
             is_asymmetric: false,
         };
-        let created = self.ask(|reply| Command::Create(Box::new(new), reply));
+        let created = self.ask(|reply| Command::Create(Box::new(new), None, reply));
         created.unwrap().view.endpoint.id
     }
 
