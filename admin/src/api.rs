@@ -7,7 +7,9 @@ mod forwarding;
 mod messages;
 mod numbers;
 mod portal;
+mod quote;
 mod send;
+mod wallet;
 mod webhooks;
 
 use actix_web::web::{self, ServiceConfig};
@@ -73,6 +75,18 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             resource("/api/v1/account", "GET, PATCH")
                 .route(web::get().to(serve(Route::Account, account::read)))
                 .route(web::patch().to(serve(Route::Account, account::change))),
+        )
+        .service(
+            resource("/api/v1/sms/quote", "POST")
+                .route(web::post().to(serve(Route::Quote, quote::quote))),
+        )
+        .service(
+            resource("/api/v1/wallet/ledger", "GET")
+                .route(web::get().to(serve(Route::Ledger, wallet::ledger))),
+        )
+        .service(
+            resource("/api/v1/wallet/ledger/export", "GET")
+                .route(web::get().to(serve(Route::LedgerExport, wallet::export))),
         )
         .configure(webhooks::routes);
 }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didfarm_core::ids::{AccountId, ConversationId, EndpointId, EventId, MessageId};
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::Position;
+use didfarm_runtime::wallet::LedgerPlace;
 use didfarm_runtime::webhooks::AttemptPosition;
 
 use crate::problem::{Code, Problem};
@@ -33,6 +34,8 @@ pub(crate) enum List {
     Events(AccountId),
     /// The attempts at an endpoint.
     Attempts(EndpointId),
+    /// The movements of money of an account.
+    Ledger(AccountId),
 }
 
 impl List {
@@ -43,6 +46,7 @@ impl List {
             List::History(conversation) => (3, conversation.get()),
             List::Events(account) => (4, account.get()),
             List::Attempts(endpoint) => (5, endpoint.get()),
+            List::Ledger(account) => (6, account.get()),
         }
     }
 }
@@ -121,6 +125,24 @@ pub(crate) fn decode_attempts(
         read(List::Attempts(endpoint), cursor).ok_or_else(invalid)?;
     let event = EventId(id);
     Ok(AttemptPosition { at, event, ordinal })
+}
+
+/// The cursor of an account's movements of money.
+pub(crate) fn encode_ledger(account: AccountId, place: LedgerPlace) -> String {
+    let position = Position {
+        at: Timestamp::ZERO,
+        id: place.seq.0,
+    };
+    write(List::Ledger(account), position, place.place)
+}
+
+/// The movement in a cursor of this account.
+///
+/// # Errors
+/// `invalid_cursor` for anything else.
+pub(crate) fn decode_ledger(account: AccountId, cursor: &str) -> Result<LedgerPlace, Problem> {
+    let (position, place) = read(List::Ledger(account), cursor).ok_or_else(invalid)?;
+    Ok(LedgerPlace::new(position.id, place))
 }
 
 fn read(list: List, cursor: &str) -> Option<(Position, u16)> {
@@ -205,5 +227,9 @@ mod tests {
         let attempts = encode_attempts(EndpointId(7), position);
         assert_eq!(decode_attempts(EndpointId(7), &attempts).unwrap(), position);
         assert!(decode_attempts(EndpointId(8), &attempts).is_err());
+        let place = LedgerPlace::new(2, 3);
+        let ledger = encode_ledger(AccountId(7), place);
+        assert_eq!(decode_ledger(AccountId(7), &ledger).unwrap(), place);
+        assert!(decode_ledger(AccountId(8), &ledger).is_err());
     }
 }

@@ -58,6 +58,12 @@ routes! {
     Events = "events",
     /// `GET` and `PATCH /api/v1/account`
     Account = "account",
+    /// `POST /api/v1/sms/quote`
+    Quote = "quote",
+    /// `GET /api/v1/wallet/ledger`
+    Ledger = "ledger",
+    /// `GET /api/v1/wallet/ledger/export`
+    LedgerExport = "ledger_export",
     /// `POST /carriers/simulator/inbound`
     SimulatorInbound = "simulator_inbound",
     /// `POST` and `GET /carriers/{carrier}` and whatever is behind it

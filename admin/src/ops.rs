@@ -68,6 +68,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::put().to(serve(Route::Operate, accounts::set_limit))),
         )
         .service(
+            resource("/ops/accounts/{id}/spend-cap", "PUT")
+                .route(web::put().to(serve(Route::Operate, accounts::set_spend_cap))),
+        )
+        .service(
             resource("/ops/numbers", "POST")
                 .route(web::post().to(serve(Route::Operate, numbers::add))),
         )

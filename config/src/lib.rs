@@ -19,6 +19,7 @@ mod allowed;
 mod check;
 mod filter;
 mod layers;
+mod prices;
 mod problem;
 mod routing;
 mod schema;

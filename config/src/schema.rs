@@ -41,7 +41,7 @@ const WINDOW_MAX: i64 = 1_048_576;
 /// The most commands or callbacks in flight.
 const IN_FLIGHT_MAX: i64 = 16_777_216;
 /// A billion euro: sums of that size still leave room to add up.
-const MICROS_MAX: i64 = 1_000_000_000_000_000;
+pub(crate) const MICROS_MAX: i64 = 1_000_000_000_000_000;
 /// The most characters of a name.
 const NAME_CHARS_MAX: usize = 200;
 /// The most accounts, or numbers of one: more do not fit into a settings file.
@@ -122,6 +122,14 @@ const NUMBERS: &[Rule] = &[rule(
 
 const PRICE: &[Rule] = &[
     micros("segment_micros"),
+    micros("sms_monthly_micros"),
+    rule("list_file", text_or_nothing(TEXT_CHARS_MAX)),
+    whole_or_zero(
+        "spend_daily_max_micros",
+        "millionths of a euro",
+        MICROS_MAX,
+        "no cap",
+    ),
     micros("demo_wallet_micros"),
     micros("low_balance_micros"),
 ];

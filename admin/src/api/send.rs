@@ -57,6 +57,7 @@ struct SendBody<'a> {
     #[serde(borrow)]
     media: Option<MediaBody<'a>>,
     validity_period: Option<u64>,
+    smart_encoding: Option<bool>,
 }
 
 /// Sends what the request holds, or finds what was sent under its idempotency key. Every problem behind the
@@ -71,16 +72,20 @@ pub(super) async fn send(
     let body = exchange.json().await.map_err(limited)?;
     let scope = (account.id(), route);
     let claimed = idempotency::claim(exchange, scope, key.as_ref(), &body).await;
-    let guard = match claimed.map_err(limited)? {
+    let claimed = claimed.map_err(limited)?;
+    let bounds = *exchange.state::<SendBounds>();
+    let mut request = read(&body, exchange.front().validation, bounds).map_err(limited)?;
+    let guard = match claimed {
         Asked::New(guard) => guard,
         Asked::Again(answer) => {
-            return again(exchange, account.id(), &answer)
-                .await
-                .map_err(limited);
+            let sent = again(exchange, account.id(), &answer).await;
+            // The body is the same, so what became of its text is.
+            return sent.map_err(limited).map(|sent| SentMessage {
+                smart_encoded: request.encode(),
+                ..sent
+            });
         }
     };
-    let bounds = *exchange.state::<SendBounds>();
-    let request = read(&body, exchange.front().validation, bounds).map_err(limited)?;
     let number_field = match request.from {
         Sender::Number(_) => "from",
         Sender::Id(_) => "from_number_id",
@@ -129,6 +134,7 @@ fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendR
         template,
         media,
         validity_period,
+        smart_encoding: smart,
     } = json::parse(body)?;
     let from = sender(from.as_deref(), from_number_id)?;
     let channel = read_channel(channel.as_deref())?;
@@ -143,11 +149,12 @@ fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendR
         validity: validity_period
             .map(|seconds| validity(seconds, bounds))
             .transpose()?,
+        smart_encoding: smart_encoding(smart, channel)?,
     })
 }
 
 /// The peer: a number, or on WhatsApp the user id of somebody who keeps the number to itself.
-fn recipient(
+pub(super) fn recipient(
     text: Option<&str>,
     channel: Channel,
     validation: Validation,
@@ -188,6 +195,17 @@ fn held(
     }
 }
 
+/// Whether look-alikes from GSM-7 are wanted; only SMS has such an alphabet.
+pub(super) fn smart_encoding(asked: Option<bool>, channel: Channel) -> Result<bool, Problem> {
+    match (asked, channel) {
+        (Some(true), Channel::WhatsApp) => {
+            let fault = "may be true on sms only: WhatsApp carries every character alike";
+            Err(Problem::invalid("smart_encoding", fault))
+        }
+        (asked, Channel::Sms | Channel::WhatsApp) => Ok(asked.unwrap_or(false)),
+    }
+}
+
 fn validity(seconds: u64, SendBounds { validity_s_max }: SendBounds) -> Result<Duration, Problem> {
     if (1..=validity_s_max).contains(&seconds) {
         return Ok(Duration::from_secs(seconds));
@@ -196,7 +214,7 @@ fn validity(seconds: u64, SendBounds { validity_s_max }: SendBounds) -> Result<D
     Err(Problem::invalid("validity_period", fault))
 }
 
-fn sender(from: Option<&str>, id: Option<Spelled<NumberId>>) -> Result<Sender, Problem> {
+pub(super) fn sender(from: Option<&str>, id: Option<Spelled<NumberId>>) -> Result<Sender, Problem> {
     match (from, id) {
         // Our own numbers are known one by one: there is no need to look them up in numbering plans.
         (Some(_), None) => read_number("from", from, Validation::Syntax).map(Sender::Number),
@@ -239,7 +257,7 @@ pub(crate) fn read_channel(word: Option<&str>) -> Result<Channel, Problem> {
     }
 }
 
-fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
+pub(super) fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
     let body = body.ok_or_else(|| Problem::missing("body"))?;
     if body.is_empty() {
         let detail = format!("the body has 0 characters; 1 to {BODY_CHARS_MAX} are allowed");

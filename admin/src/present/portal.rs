@@ -31,6 +31,9 @@ struct Sent<'a> {
     body: &'a str,
     status: &'static str,
     segments: u16,
+    /// There only when smart encoding was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smart_encoding_applied: Option<bool>,
     carrier: &'static str,
     created_at: Fraction,
 }
@@ -46,6 +49,7 @@ impl<'a> SendAnswer<'a> {
             body: &message.body,
             status: "queued",
             segments: message.segments,
+            smart_encoding_applied: message.smart_encoded,
             carrier: CARRIER,
             created_at: Fraction(message.created_at),
         };

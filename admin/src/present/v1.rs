@@ -30,6 +30,9 @@ pub(crate) struct Sent<'a> {
     status: &'static str,
     segments: u16,
     encoding: &'static str,
+    /// There only when smart encoding was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smart_encoding_applied: Option<bool>,
     cost: Box<RawValue>,
     currency: &'static str,
     created_at: Seconds,
@@ -49,6 +52,7 @@ impl<'a> Sent<'a> {
             status: "queued",
             segments: message.segments,
             encoding: message.encoding.as_str(),
+            smart_encoding_applied: message.smart_encoded,
             cost: euros(message.charge),
             currency: CURRENCY,
             created_at: Seconds(message.created_at),

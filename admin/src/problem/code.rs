@@ -54,6 +54,8 @@ codes! {
     Unauthorized = "unauthorized", 401, "A valid key is required";
     /// The wallet cannot pay.
     InsufficientBalance = "insufficient_balance", 402, "Insufficient wallet balance";
+    /// The account has spent as much today as it may; `ends_at` says until when.
+    SpendCapReached = "spend_cap_reached", 402, "The daily spend cap is reached";
     /// A callback's signature is missing, wrong or too old.
     SignatureInvalid = "signature_invalid", 403, "The signature is not valid";
     /// There is no such thing, or it is another account's.

@@ -123,6 +123,14 @@ impl Asked {
                     .with_member("needed", needed.to_string())
                     .with_member("available", available.to_string())
             }
+            Refusal::SpendCapReached {
+                cap,
+                spent,
+                ends_at,
+            } => Problem::new(Code::SpendCapReached, detail)
+                .with_member("cap", cap.to_string())
+                .with_member("spent", spent.to_string())
+                .with_member("ends_at", time_json(Some(ends_at))),
             Refusal::AmountOutOfRange { .. } => at(Code::AmountInvalid, "amount"),
             Refusal::TooManyKeys { .. } => Problem::new(Code::TooManyKeys, detail),
             Refusal::NameOutOfRange { .. } => at(Code::NameInvalid, "name"),

@@ -9,6 +9,7 @@ use crate::ids::{AccountId, MessageId};
 use crate::mail::ADDRESS_BYTES_MAX;
 use crate::money::Micros;
 use crate::refusal::Refusal;
+use crate::spending::Spending;
 use crate::time::Timestamp;
 
 /// Keys that one account may have.
@@ -59,8 +60,12 @@ pub struct Account {
     pub email: Option<Box<str>>,
     /// Below which the wallet counts as low; `None` follows the settings' default.
     pub low_balance: Option<Micros>,
+    /// What it may spend on messages a day; `None` follows the settings' default.
+    pub spend_cap: Option<Micros>,
     /// The sum of its ledger, never below zero.
     pub balance: Micros,
+    /// What it spent on messages on the last day that it sent any.
+    pub spending: Spending,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -78,6 +83,8 @@ pub enum AccountCommand {
     SetEmail(Option<Box<str>>),
     /// Sets below which the wallet counts as low; `None` follows the settings' default.
     SetLowBalance(Option<Micros>),
+    /// Sets what it may spend on messages a day; `None` follows the settings' default.
+    SetSpendCap(Option<Micros>),
 }
 
 /// What happened to an account.
@@ -106,6 +113,9 @@ pub enum AccountEvent {
     /// Below which the wallet counts as low was set.
     #[serde(rename = "b")]
     LowBalanceSet(Option<Micros>),
+    /// What it may spend on messages a day was set.
+    #[serde(rename = "s")]
+    SpendCapSet(Option<Micros>),
     /// An accepted message was charged.
     #[serde(rename = "d")]
     Charged {
@@ -134,7 +144,8 @@ impl AccountEvent {
             | AccountEvent::KeyAdded(_)
             | AccountEvent::RateLimitSet(_)
             | AccountEvent::EmailSet(_)
-            | AccountEvent::LowBalanceSet(_) => None,
+            | AccountEvent::LowBalanceSet(_)
+            | AccountEvent::SpendCapSet(_) => None,
         }
     }
 }
@@ -177,7 +188,9 @@ impl Account {
             keys: Vec::new(),
             email: None,
             low_balance: None,
+            spend_cap: None,
             balance: Micros::ZERO,
+            spending: Spending::default(),
             created_at: at,
         }
     }
@@ -219,6 +232,11 @@ impl Account {
                 fits.then_some(AccountEvent::LowBalanceSet(threshold))
                     .ok_or(Refusal::AmountOutOfRange { max: BALANCE_MAX })
             }
+            AccountCommand::SetSpendCap(cap) => {
+                let fits = cap.is_none_or(|cap| (Micros::ZERO..=BALANCE_MAX).contains(&cap));
+                fits.then_some(AccountEvent::SpendCapSet(cap))
+                    .ok_or(Refusal::AmountOutOfRange { max: BALANCE_MAX })
+            }
         }
     }
 
@@ -244,16 +262,22 @@ impl Account {
             AccountEvent::RateLimitSet(limit) => self.rate_limit = Some(*limit),
             AccountEvent::EmailSet(email) => self.email = email.clone(),
             AccountEvent::LowBalanceSet(threshold) => self.low_balance = *threshold,
+            AccountEvent::SpendCapSet(cap) => self.spend_cap = *cap,
             AccountEvent::ToppedUp(_)
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}
         }
         if let Some(amount) = event.amount() {
-            self.balance = self
-                .balance
-                .checked_add(amount)
-                .expect("decide keeps the balance in range");
+            self.add(amount);
         }
+    }
+
+    /// Adds to the balance, or takes from it, what was decided to be in range.
+    pub fn add(&mut self, amount: Micros) {
+        self.balance = self
+            .balance
+            .checked_add(amount)
+            .expect("decide keeps the balance in range");
     }
 }
 

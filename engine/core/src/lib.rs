@@ -4,6 +4,7 @@
 //! arguments, so that every rule can be enumerated in a test and replayed from the journal.
 
 pub mod account;
+pub mod add_on;
 pub mod auto_reply;
 pub mod channel;
 pub mod content;
@@ -20,9 +21,11 @@ pub mod money;
 pub mod number;
 pub mod parts;
 pub mod peer;
+pub mod price;
 pub mod reason;
 pub mod refusal;
 pub mod route;
 pub mod segments;
+pub mod spending;
 pub mod time;
 pub mod webhook;

@@ -53,6 +53,16 @@ pub enum Refusal {
         /// What the wallet holds.
         available: Micros,
     },
+    /// The account has spent as much today as it may.
+    #[error("the account's daily spend cap of {cap} euro is reached; it ends at {}", ends_at.to_rfc3339_seconds())]
+    SpendCapReached {
+        /// What may be spent a day.
+        cap: Micros,
+        /// What was spent today.
+        spent: Micros,
+        /// When the day ends.
+        ends_at: Timestamp,
+    },
     /// An amount of money that is not positive or too large.
     #[error("the amount must be positive and keep the balance below {max}")]
     AmountOutOfRange {

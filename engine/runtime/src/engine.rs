@@ -306,6 +306,7 @@ fn share(
         unanswered: AtomicUsize::new(0),
         hands_over: AtomicBool::new(true),
         routes: settings.route_table(),
+        prices: settings.price.list(),
         carrier_views: Views::default(),
         pace: Pace::default(),
         quarantine: Quarantine::default(),

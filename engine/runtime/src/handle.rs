@@ -18,6 +18,7 @@ use didfarm_core::conversation::SendMessage;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{AccountId, CarrierId, NumberId};
 use didfarm_core::number::Number;
+use didfarm_core::price::PriceList;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::segments;
 use tokio::sync::oneshot;
@@ -59,8 +60,7 @@ impl EngineHandle {
         }
     }
 
-    /// What the engine's threads share, for tests that look inside.
-    #[cfg(test)]
+    /// What the engine's threads share.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -89,9 +89,10 @@ impl EngineHandle {
     pub async fn send_guarded(
         &self,
         account: &Arc<AccountHandle>,
-        request: SendRequest,
+        mut request: SendRequest,
         guard: Option<Box<Guard>>,
     ) -> Result<SentMessage, SendError> {
+        let smart_encoded = request.encode();
         let answer = match self.hand_over(account, request, guard) {
             Ok(answer) => answer,
             Err(error) => {
@@ -103,7 +104,10 @@ impl EngineHandle {
         if let Err(error @ SendError::Unavailable(Unavailable::Faulted)) = &sent {
             self.shared.meters.refused(error);
         }
-        sent
+        sent.map(|sent| SentMessage {
+            smart_encoded,
+            ..sent
+        })
     }
 
     fn hand_over(
@@ -123,7 +127,8 @@ impl EngineHandle {
             return Err(Refusal::NoRoute.into());
         }
         let segmentation = segments::count(&request.body);
-        let charge = charge(&shared.settings, segmentation.segments, account.balance())?;
+        let (segments, available) = (segmentation.segments, account.balance());
+        let charge = charge(&shared.prices, &request.to, segments, available)?;
         let permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
         let limit = account.take().map_err(|wait| SendError::RateLimited {
             limit: account.limit(),
@@ -155,7 +160,16 @@ impl EngineHandle {
         Ok(answer)
     }
 
-    fn own_number(&self, account: &AccountHandle, sender: Sender) -> Result<Arc<Number>, Refusal> {
+    /// The price list in force.
+    pub(crate) fn prices(&self) -> &PriceList {
+        &self.shared.prices
+    }
+
+    pub(crate) fn own_number(
+        &self,
+        account: &AccountHandle,
+        sender: Sender,
+    ) -> Result<Arc<Number>, Refusal> {
         let directory = &self.shared.directory;
         let (id, name) = match sender {
             Sender::Number(e164) => (directory.number_id(e164), e164.to_string()),

@@ -24,13 +24,16 @@ mod offers;
 pub mod operate;
 mod outbox;
 mod quarantine;
+pub mod quote;
 pub mod read;
 mod readers;
 pub mod receive;
+mod renewals;
 mod replies;
 mod restarts;
 pub mod send;
 mod shared;
+pub mod wallet;
 pub mod webhooks;
 
 pub use engine::Engine;

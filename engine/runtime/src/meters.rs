@@ -238,6 +238,7 @@ fn reason(error: &SendError) -> &'static str {
             Refusal::ChannelDisabled { .. } => "channel_disabled",
             Refusal::WindowClosed { .. } => "window_closed",
             Refusal::InsufficientBalance { .. } => "insufficient_balance",
+            Refusal::SpendCapReached { .. } => "spend_cap_reached",
             Refusal::NoRoute => "no_route",
             Refusal::Unfit { .. } => "unfit",
             Refusal::SmsNotAvailable

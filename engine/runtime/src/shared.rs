@@ -7,6 +7,7 @@ use std::time::Duration;
 use didfarm_config::Settings;
 use didfarm_core::event::Entry;
 use didfarm_core::ids::{Extent, NumberId};
+use didfarm_core::price::PriceList;
 use didfarm_core::route::RouteTable;
 use didfarm_core::time::Timestamp;
 use didfarm_store::disk::lock::DirLock;
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     /// Whether messages are still handed to carriers.
     pub(crate) hands_over: AtomicBool,
     pub(crate) routes: RouteTable,
+    pub(crate) prices: PriceList,
     /// How the carriers are, as the delivery supervisor shows it.
     pub(crate) carrier_views: Views,
     /// How fast callbacks become durable.

@@ -6,7 +6,7 @@
 //! | Id | What holds |
 //! |---|---|
 //! | V1 | Every expected message is stored, with the expected body where one is given. |
-//! | V2 | An account's balance is the sum of its ledger, which never falls below zero on the way. Every outbound message has one charge, of its price; a refused one, and no other, has one refund; the ledger has nothing else but top-ups. |
+//! | V2 | An account's balance is the sum of its ledger, which never falls below zero on the way. Every outbound message has one charge, of its price; a refused one, and no other, has one refund; the ledger has nothing else but top-ups and months of SMS on numbers. |
 //! | V3 | Encoding and segments are what the body asks for; an outbound message's charge is one whole price for each segment, an inbound one's is nothing. |
 //! | V4 | A message's history begins with its first status at its creation, only moves forward, and ends with what its delivery says; it is marked read when its delivery is. |
 //! | V5 | Every message lies in an extent of exactly one conversation and agrees with it, its number and its account; the ordinals of an extent have no hole; what a conversation says of its messages is so. |
@@ -24,6 +24,7 @@
 //! | V17 | A mail lies under its own key and is of an account that exists; the ring of those that were given up has the last ones and no more. |
 //! | V18 | The parts of auto-reply rules make whole rules, of numbers that exist. |
 //! | V19 | An idempotency key is of an account that exists; the message that it leads to is that account's, outbound, and was accepted at the time of the key. |
+//! | V20 | Every ledger entry tells the balance after it, which is the sum of its account's entries up to it; a month of SMS on a number is paid once. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.

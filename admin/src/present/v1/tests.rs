@@ -26,6 +26,7 @@ fn an_accepted_message_has_the_shape_of_the_product() {
         encoding: Encoding::Gsm7,
         segments: 1,
         charge: Micros::new(8_000),
+        smart_encoded: None,
         created_at: Timestamp::parse_rfc3339("2026-04-05T14:22:08.5Z").unwrap(),
         limit: Some(LimitState {
             limit: RateLimit::DEFAULT,

@@ -24,7 +24,7 @@ use didfarm_core::peer::Peer;
 use didfarm_store::seq::Seq;
 use rustc_hash::FxHashMap;
 
-pub(crate) use self::setting::SetNumber;
+pub(crate) use self::setting::{RenewSms, SetNumber, SetReply};
 use super::conversation::{ConversationActor, Pulse, ReceiveCommand, SendCommand};
 use super::partition::{Effect, Lookup, NumberFailed, PartitionContext};
 use crate::account::AccountHandle;

@@ -22,14 +22,13 @@ use tokio::sync::oneshot;
 
 use super::conversation::{ReceiveCommand, ReceiveReply, SendCommand, SendReply};
 use super::delivery::{DeliveryInput, NewDelivery};
-use super::number::{Loaded, NumberActor, SetNumber, Sweep};
+use super::number::{Loaded, NumberActor, RenewSms, SetNumber, SetReply, Sweep};
 use super::root::{Exited, RootSupervisor};
 use crate::admission::Permit;
 use crate::inbox::Drain;
 use crate::meters::Kind;
 use crate::meters::auto_reply::AutoReplyOutcome;
 use crate::offers::Tell;
-use crate::operate::OperateError;
 use crate::outbox::{Durable, DurableBell, Outbox};
 use crate::receive::ReceivedMessage;
 use crate::send::{SentMessage, Unavailable};
@@ -43,6 +42,7 @@ pub(crate) enum PartitionInput {
     Send(Box<SendCommand>),
     Receive(Box<ReceiveCommand>),
     Set(SetNumber),
+    Renew(RenewSms),
     Host(Box<Number>),
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum Effect {
     Tell(Tell),
     NumberSet {
         number: Arc<Number>,
-        reply: oneshot::Sender<Result<Number, OperateError>>,
+        reply: SetReply,
     },
 }
 
@@ -223,6 +223,11 @@ impl PartitionActor {
                     number.do_send(set);
                 }
             }
+            PartitionInput::Renew(renew) => {
+                if let Some(number) = self.number(renew.number) {
+                    number.do_send(renew);
+                }
+            }
             PartitionInput::Host(number) => {
                 if !self.numbers.contains_key(&number.id) {
                     self.host(Arc::new(*number));
@@ -264,7 +269,9 @@ impl PartitionActor {
                 Effect::Tell(tell) => tell.perform(&engine),
                 Effect::NumberSet { number, reply } => {
                     engine.directory.set_number(&number);
-                    let _ = reply.send(Ok(Arc::unwrap_or_clone(number)));
+                    if let Some(reply) = reply {
+                        let _ = reply.send(Ok(Arc::unwrap_or_clone(number)));
+                    }
                 }
             }
         }

@@ -156,5 +156,6 @@ fn sent_again(message: Message) -> Option<SentMessage> {
         charge: message.charge,
         created_at: message.created_at,
         limit: None,
+        smart_encoded: None,
     })
 }

@@ -235,6 +235,7 @@ impl ReplyDesk {
             body: text,
             content: None,
             validity: None,
+            smart_encoding: false,
         };
         match self.handle.send(&account, request).await {
             Ok(_) => {

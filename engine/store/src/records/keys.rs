@@ -15,6 +15,7 @@ use didfarm_core::time::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::AGED_RECEIPTS_MAX;
+use super::read::LedgerPlace;
 use crate::packed::PackedMap;
 use crate::seq::Seq;
 
@@ -204,6 +205,17 @@ pub fn newest_first_of(key: &[u8]) -> Option<(Timestamp, u64)> {
 pub fn ledger(account: AccountId, seq: Seq, place: u16) -> [u8; 14] {
     let tail: [u8; 10] = join(&seq.0.to_be_bytes(), &place.to_be_bytes());
     join(&account.0.to_be_bytes(), &tail)
+}
+
+/// Account and place back from [`ledger`].
+pub fn ledger_of(key: &[u8]) -> Option<(AccountId, LedgerPlace)> {
+    let (account, rest) = key.split_first_chunk()?;
+    let (seq, place) = rest.split_first_chunk()?;
+    let place = LedgerPlace {
+        seq: Seq(u64::from_be_bytes(*seq)),
+        place: u16::from_be_bytes(place.try_into().ok()?),
+    };
+    Some((AccountId(u32::from_be_bytes(*account)), place))
 }
 
 /// The key of the receipts parked under one carrier message id; ids that share it share the row.

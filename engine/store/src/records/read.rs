@@ -2,6 +2,7 @@
 
 mod carriers;
 mod guarded;
+mod ledger;
 mod mails;
 mod rules;
 mod webhooks;
@@ -9,6 +10,7 @@ mod webhooks;
 use std::ops::Bound;
 use std::sync::Arc;
 
+pub use self::ledger::LedgerPlace;
 use didfarm_core::account::Account;
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;

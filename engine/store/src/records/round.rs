@@ -12,7 +12,7 @@ mod webhooks;
 
 use std::collections::BTreeMap;
 
-use didfarm_core::account::{Account, AccountEvent};
+use didfarm_core::account::Account;
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::event::{Entry, Event};
@@ -139,11 +139,7 @@ impl<'a> Round<'a> {
                     .put(keys::id(fact.message.0), InFlight::new(fact, at.time));
                 self.meta.counts.in_flight += 1;
                 self.message(Message::accepted(fact, at.time));
-                let charged = AccountEvent::Charged {
-                    message: fact.message,
-                    amount: fact.charge,
-                };
-                self.account(at, fact.account, &charged)?;
+                self.charge(at, fact)?;
                 self.conversation(at, fact.conversation, event)
             }
             Event::Received(fact) => {

@@ -148,7 +148,8 @@ impl Told {
                     | AccountEvent::KeyAdded(_)
                     | AccountEvent::RateLimitSet(_)
                     | AccountEvent::EmailSet(_)
-                    | AccountEvent::LowBalanceSet(_) => {}
+                    | AccountEvent::LowBalanceSet(_)
+                    | AccountEvent::SpendCapSet(_) => {}
                     AccountEvent::Charged { .. } => panic!("an acceptance is its own charge"),
                 }
             }
@@ -204,8 +205,10 @@ impl Told {
             let wallet = records.account(*account).unwrap().unwrap().balance;
             assert_eq!(wallet.as_micros(), *balance, "{what}: {account}");
             let entries = records.each_ledger_entry(*account, |entry| match entry.cause {
-                LedgerCause::TopUp => {}
-                LedgerCause::Charge(message) => charges.push((message, -entry.amount.as_micros())),
+                LedgerCause::TopUp | LedgerCause::SmsMonthly(..) => {}
+                LedgerCause::Charge(message) | LedgerCause::AutoReply(message) => {
+                    charges.push((message, -entry.amount.as_micros()))
+                }
                 LedgerCause::Refund(message) => refunds.push((message, entry.amount.as_micros())),
             });
             entries.unwrap();

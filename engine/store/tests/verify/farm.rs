@@ -124,6 +124,7 @@ impl Farm {
             whatsapp: true,
             forward_to: None,
             auto_reply: None,
+            add_on: None,
         };
         let added = Number::decide_add(number.clone()).unwrap();
         self.numbers.insert(id, number);

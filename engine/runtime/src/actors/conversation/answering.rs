@@ -83,7 +83,8 @@ impl ConversationActor {
         let account = Arc::clone(&self.number.account);
         let (now, peer) = (turn.at, answer.peer);
         let segmentation = segments::count(&answer.text);
-        let charge = charge(&engine.settings, segmentation.segments, account.balance())?;
+        let (segments, available) = (segmentation.segments, account.balance());
+        let charge = charge(&engine.prices, &peer, segments, available)?;
         let command = SendMessage {
             channel: answer.channel,
             body: answer.text,
@@ -110,7 +111,7 @@ impl ConversationActor {
             limit: account.limit(),
             wait,
         })?;
-        let reservation = account.reserve(charge)?;
+        let reservation = account.reserve(charge, now)?;
         let fact = acceptance(&events);
         turn.effects.push(Effect::Answered {
             channel: fact.channel,

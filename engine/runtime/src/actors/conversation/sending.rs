@@ -55,6 +55,7 @@ fn sent(fact: &Accepted, now: Timestamp, limit: LimitState) -> SentMessage {
         encoding: fact.encoding,
         segments: fact.segments,
         charge: fact.charge,
+        smart_encoded: None,
         created_at: now,
         limit: Some(limit),
     }
@@ -72,7 +73,8 @@ impl ConversationActor {
             let mut fresh = || engine.fresh_extent();
             decide_send(self.state.as_ref(), pair, command.message, now, &mut fresh)
         };
-        let reserved = decided.and_then(|decided| Ok((decided, command.account.reserve(charge)?)));
+        let reserved =
+            decided.and_then(|decided| Ok((decided, command.account.reserve(charge, now)?)));
         let ((_, events), reservation) = match reserved {
             Ok(reserved) => reserved,
             Err(refusal) => {

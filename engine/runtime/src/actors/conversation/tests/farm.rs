@@ -201,6 +201,7 @@ impl Farm {
             body: body.into(),
             content: None,
             validity: None,
+            smart_encoding: false,
         };
         self.handle.send(&self.account, request).await.unwrap()
     }
