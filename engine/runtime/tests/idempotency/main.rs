@@ -53,6 +53,7 @@ async fn send(farm: &Farm, guard: Box<Guard>) -> Result<SentMessage, SendError> 
         body: Arc::from("hello"),
         content: None,
         validity: None,
+        smart_encoding: false,
     };
     let sent = farm
         .handle
