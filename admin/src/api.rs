@@ -1,6 +1,7 @@
 //! The customers' API: two dialects over one engine.
 
 mod account;
+mod consent;
 mod conversations;
 mod events;
 mod forwarding;
@@ -19,6 +20,7 @@ use crate::exchange::{Exchange, resource, serve};
 use crate::metrics::Route;
 use crate::problem::Asked;
 
+pub(crate) use self::consent::read_record;
 pub(crate) use self::send::{SendBounds, read_channel, read_number};
 
 /// Adds the routes. The busiest is first, as they are matched in order.
@@ -74,6 +76,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(serve(Route::Account, account::read)))
                 .route(web::patch().to(serve(Route::Account, account::change))),
         )
+        .configure(consent::routes)
         .configure(webhooks::routes);
 }
 

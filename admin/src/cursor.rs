@@ -33,6 +33,8 @@ pub(crate) enum List {
     Events(AccountId),
     /// The attempts at an endpoint.
     Attempts(EndpointId),
+    /// The opt-outs of an account.
+    OptOuts(AccountId),
 }
 
 impl List {
@@ -43,6 +45,7 @@ impl List {
             List::History(conversation) => (3, conversation.get()),
             List::Events(account) => (4, account.get()),
             List::Attempts(endpoint) => (5, endpoint.get()),
+            List::OptOuts(account) => (6, account.get()),
         }
     }
 }

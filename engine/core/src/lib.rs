@@ -6,11 +6,13 @@
 pub mod account;
 pub mod auto_reply;
 pub mod channel;
+pub mod consent;
 pub mod content;
 pub mod conversation;
 pub mod delivery;
 pub mod e164;
 pub mod event;
+pub mod folded;
 pub mod hours;
 pub mod ids;
 pub mod mail;

@@ -23,6 +23,7 @@
 //! | V16 | The attempts are those that results name, each under its own key and with all of its body. |
 //! | V17 | A mail lies under its own key and is of an account that exists; the ring of those that were given up has the last ones and no more. |
 //! | V18 | The parts of auto-reply rules make whole rules, of numbers that exist. |
+//! | V19 | An opt-out lies under its own key and is of a conversation that exists, its account and number; it is kept as one that holds exactly when its conversation says so, with the same cause. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.
@@ -36,6 +37,7 @@
 
 mod audit;
 mod carrier_ids;
+mod consent;
 mod conversations;
 mod counts;
 mod deliveries;
@@ -135,7 +137,7 @@ fn check(
     }
     let mut owners = owners::check(&mut audit);
     let extents = conversations::extents(&mut audit);
-    conversations::check(&mut audit, &owners, &extents);
+    let opted_out = conversations::check(&mut audit, &owners, &extents);
     messages::check(&mut audit, &owners, &extents);
     deliveries::check_in_flight(&mut audit);
     deliveries::check_parked(&mut audit);
@@ -148,6 +150,7 @@ fn check(
     webhooks::check(&mut audit, &owners);
     mails::check(&mut audit, &owners);
     rules::check(&mut audit, &owners);
+    consent::check(&mut audit, opted_out);
     suspects::check(&mut audit, &extents);
     counts::check(&mut audit);
     audit.finish()

@@ -125,6 +125,7 @@ fn rows(records: &Records) -> Rows {
         MAPS.attempts,
         MAPS.mails,
         MAPS.mails_given_up,
+        MAPS.opt_outs,
     ]
     .map(all)
     .into()
@@ -163,6 +164,7 @@ impl Told {
             Event::Number(..)
             | Event::ConversationOpened(_)
             | Event::ExtentAdded(..)
+            | Event::Consent(..)
             | Event::Delivery(..)
             | Event::ReceiptParked(_)
             | Event::ReceiptsUnparked(..)
