@@ -1,6 +1,7 @@
 //! The customers' API: two dialects over one engine.
 
 mod account;
+mod consent;
 mod conversations;
 mod events;
 mod forwarding;
@@ -21,6 +22,7 @@ use crate::exchange::{Exchange, resource, serve};
 use crate::metrics::Route;
 use crate::problem::Asked;
 
+pub(crate) use self::consent::read_record;
 pub(crate) use self::send::{SendBounds, read_channel, read_number};
 
 /// Adds the routes. The busiest is first, as they are matched in order.
@@ -88,6 +90,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             resource("/api/v1/wallet/ledger/export", "GET")
                 .route(web::get().to(serve(Route::LedgerExport, wallet::export))),
         )
+        .configure(consent::routes)
         .configure(webhooks::routes);
 }
 

@@ -36,6 +36,8 @@ pub(crate) enum List {
     Attempts(EndpointId),
     /// The movements of money of an account.
     Ledger(AccountId),
+    /// The opt-outs of an account.
+    OptOuts(AccountId),
 }
 
 impl List {
@@ -47,6 +49,7 @@ impl List {
             List::Events(account) => (4, account.get()),
             List::Attempts(endpoint) => (5, endpoint.get()),
             List::Ledger(account) => (6, account.get()),
+            List::OptOuts(account) => (7, account.get()),
         }
     }
 }

@@ -38,6 +38,10 @@ routes! {
     ConversationMessages = "conversation_messages",
     /// `GET /api/v1/sms/conversations`
     Conversations = "conversations",
+    /// `/api/v1/sms/conversations/{id}/consent`
+    Consent = "consent",
+    /// `GET /api/v1/sms/opt-outs` and its export
+    OptOuts = "opt_outs",
     /// `POST /api/v1/portal/sms/send`
     PortalSend = "portal_send",
     /// `GET /api/v1/portal/sms`

@@ -25,6 +25,7 @@
 //! | `sms_not_available` | 409 | `errors` |
 //! | `channel_disabled` | 409 | `errors` |
 //! | `window_closed` | 409 | `errors`, `expired_at` |
+//! | `opted_out` | 409 | `errors`, `since` |
 //! | `number_taken` | 409 | `errors` |
 //! | `too_many_keys` | 409 | |
 //! | `too_many_endpoints` | 409 | |

@@ -44,6 +44,8 @@ const IN_FLIGHT_MAX: i64 = 16_777_216;
 pub(crate) const MICROS_MAX: i64 = 1_000_000_000_000_000;
 /// The most characters of a name.
 const NAME_CHARS_MAX: usize = 200;
+/// The most characters of an answer to STOP, START or HELP: three segments of UCS-2.
+const ANSWER_CHARS_MAX: usize = 201;
 /// The most accounts, or numbers of one: more do not fit into a settings file.
 const ACCOUNTS_MAX: usize = 1_000_000;
 
@@ -71,6 +73,7 @@ pub(crate) const ROOT: &[Rule] = &[
     rule("callbacks", Allowed::Section(CALLBACKS)),
     rule("capture", Allowed::Section(CAPTURE)),
     rule("webhooks", Allowed::Section(webhooks::WEBHOOKS)),
+    rule("consent", Allowed::Section(CONSENT)),
     rule("mail", Allowed::Section(mail::MAIL)),
     rule("simulator", Allowed::Section(SIMULATOR)),
     rule("carriers", carriers::CARRIERS),
@@ -194,6 +197,13 @@ const CAPTURE: &[Rule] = &[
     bytes("file_bytes_max", 64 * KIB, 4 * GIB),
     whole("files_max", "files", 1, 10_000),
     bytes("queue_bytes_max", 64 * KIB, GIB),
+];
+
+const CONSENT: &[Rule] = &[
+    rule("confirm", Allowed::YesOrNo),
+    rule("opted_out_text", text_or_nothing(ANSWER_CHARS_MAX)),
+    rule("opted_in_text", text_or_nothing(ANSWER_CHARS_MAX)),
+    rule("help_text", text_or_nothing(ANSWER_CHARS_MAX)),
 ];
 
 const SIMULATOR: &[Rule] = &[

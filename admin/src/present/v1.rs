@@ -216,6 +216,7 @@ pub(crate) struct Conversation<'a> {
     unread: u32,
     messages: u64,
     whatsapp_window: Window,
+    opted_out_at: Option<Seconds>,
     opened_at: Seconds,
     last_activity_at: Seconds,
 }
@@ -252,6 +253,7 @@ impl<'a> Conversation<'a> {
             unread: state.unread,
             messages: state.messages,
             whatsapp_window: window(state.window_expires_at(), now),
+            opted_out_at: state.opt_out().map(|opt_out| Seconds(opt_out.since)),
             opened_at: Seconds(state.opened_at),
             last_activity_at: Seconds(state.last_activity),
         }

@@ -74,6 +74,8 @@ codes! {
     ChannelDisabled = "channel_disabled", 409, "The channel is not enabled on this number";
     /// WhatsApp's window is closed; `expired_at` says since when.
     WindowClosed = "window_closed", 409, "The 24-hour window is closed";
+    /// The peer opted out; `since` says since when.
+    OptedOut = "opted_out", 409, "The recipient opted out";
     /// The number is hosted already.
     NumberTaken = "number_taken", 409, "The number is already hosted";
     /// The account has as many keys as it may have.

@@ -115,6 +115,9 @@ impl Asked {
             Refusal::WindowClosed { expired_at } => {
                 at(Code::WindowClosed, "channel").with_member("expired_at", time_json(expired_at))
             }
+            Refusal::OptedOut { since } => {
+                at(Code::OptedOut, "to").with_member("since", time_json(Some(since)))
+            }
             Refusal::NoRoute => Problem::new(Code::NoRoute, detail),
             Refusal::Unfit { .. } => at(Code::ChannelUnfit, "channel"),
             // An exact decimal is a JSON number as it stands.

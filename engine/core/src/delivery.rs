@@ -10,14 +10,14 @@
 //! that it proves by itself that the carrier took it:
 //!
 //! ```text
-//! phase       start       accepted   refused  not_taken  no_answer  receipt  named      no_receipt    delayed   expired  give_up
-//! queued      submitting  ·          ·        ·          ·          ·        ·          ·             +delayed  refused  ·
-//! requeued    submitting  ·          ·        ·          ·          ·        submitted  ·             late      refused  ·
-//! submitting  ·           submitted  refused  queued     in_doubt   ·        submitted  ·             late      ·        ·
-//! in_doubt    ·           submitted  refused  queued     ·          ·        submitted  ·             late      ·        given_up
-//! submitted   ·           late       late     late       late       join     join       +unconfirmed  late      late     late
-//! refused     ·           late       late     late       late       late     late       late          late      late     late
-//! given_up    ·           submitted  refused  refused    late       ·        submitted  late          late      late     late
+//! phase       start       accepted   refused  not_taken  no_answer  receipt  named      no_receipt    delayed   expired  opted_out  give_up
+//! queued      submitting  ·          ·        ·          ·          ·        ·          ·             +delayed  refused  refused    ·
+//! requeued    submitting  ·          ·        ·          ·          ·        submitted  ·             late      refused  refused    ·
+//! submitting  ·           submitted  refused  queued     in_doubt   ·        submitted  ·             late      ·        ·          ·
+//! in_doubt    ·           submitted  refused  queued     ·          ·        submitted  ·             late      ·        ·          given_up
+//! submitted   ·           late       late     late       late       join     join       +unconfirmed  late      late     late       late
+//! refused     ·           late       late     late       late       late     late       late          late      late     late       late
+//! given_up    ·           submitted  refused  refused    late       ·        submitted  late          late      late     late       late
 //! ```
 //!
 //! `requeued` is `queued` after a carrier that is known not to have taken the message.
@@ -128,6 +128,8 @@ pub enum Input {
     Delayed,
     /// Its validity period ended.
     Expired,
+    /// The peer opted out.
+    OptedOut,
     /// It was in doubt for as long as that may last.
     GiveUp,
 }
@@ -165,6 +167,9 @@ pub enum DeliveryEvent {
     /// Its validity period ended before a carrier took it.
     #[serde(rename = "e")]
     Expired,
+    /// The peer opted out before a carrier took it.
+    #[serde(rename = "o")]
+    OptedOut,
     /// It was in doubt for as long as that may last.
     #[serde(rename = "g")]
     GivenUp,
@@ -175,7 +180,7 @@ impl DeliveryEvent {
     pub fn gives_back(&self) -> bool {
         matches!(
             self,
-            DeliveryEvent::SubmitRefused(_) | DeliveryEvent::Expired
+            DeliveryEvent::SubmitRefused(_) | DeliveryEvent::Expired | DeliveryEvent::OptedOut
         )
     }
 }
@@ -307,6 +312,7 @@ impl Delivery {
                 | Input::NoReceipt
                 | Input::Delayed
                 | Input::Expired
+                | Input::OptedOut
                 | Input::GiveUp => Outcome::Late,
             },
             Phase::GivenUp => decide_given_up(input),
@@ -327,6 +333,7 @@ impl Delivery {
             Input::Delayed if requeued || self.why.is_some() => Outcome::Late,
             Input::Delayed => Outcome::Moved(DeliveryEvent::Delayed),
             Input::Expired => Outcome::Moved(DeliveryEvent::Expired),
+            Input::OptedOut => Outcome::Moved(DeliveryEvent::OptedOut),
             Input::Accepted { .. }
             | Input::Refused { .. }
             | Input::NotTaken { .. }
@@ -359,6 +366,7 @@ impl Delivery {
             | Input::Receipt { .. }
             | Input::NoReceipt
             | Input::Expired
+            | Input::OptedOut
             | Input::GiveUp => Outcome::OutOfPlace,
         }
     }
@@ -385,6 +393,7 @@ impl Delivery {
             | Input::NoAnswer
             | Input::Delayed
             | Input::Expired
+            | Input::OptedOut
             | Input::GiveUp => Outcome::Late,
         }
     }
@@ -462,6 +471,10 @@ impl Delivery {
                 self.phase = Phase::Refused;
                 self.why = Some(Reason::Expired);
             }
+            DeliveryEvent::OptedOut => {
+                self.phase = Phase::Refused;
+                self.why = Some(Reason::OptedOut);
+            }
             DeliveryEvent::GivenUp => {
                 self.phase = Phase::GivenUp;
                 self.gave_up = true;
@@ -518,9 +531,12 @@ fn decide_given_up(input: Input) -> Outcome {
             named: true,
         } => Outcome::Moved(DeliveryEvent::ReceiptAccepted(id, claim, reason)),
         Input::Start { .. } | Input::Receipt { .. } => Outcome::OutOfPlace,
-        Input::NoAnswer | Input::NoReceipt | Input::Delayed | Input::Expired | Input::GiveUp => {
-            Outcome::Late
-        }
+        Input::NoAnswer
+        | Input::NoReceipt
+        | Input::Delayed
+        | Input::Expired
+        | Input::OptedOut
+        | Input::GiveUp => Outcome::Late,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountEvent;
+use crate::consent::ConsentEvent;
 use crate::conversation::Opened;
 use crate::delivery::DeliveryEvent;
 use crate::delivery::receipt::Claim;
@@ -51,6 +52,9 @@ pub enum Event {
     /// An inbound message came in.
     #[serde(rename = "i")]
     Received(Received),
+    /// A peer opted out of a number, or in again.
+    #[serde(rename = "b")]
+    Consent(ConversationId, ConsentEvent),
     /// A message moved on its way to the handset.
     #[serde(rename = "d")]
     Delivery(MessageId, DeliveryEvent),

@@ -34,6 +34,12 @@ pub enum Refusal {
         /// When it closed; `None` when the peer never wrote.
         expired_at: Option<Timestamp>,
     },
+    /// The peer asked for no more messages, or somebody who may did for it.
+    #[error("the recipient opted out of messages from this number")]
+    OptedOut {
+        /// Since when.
+        since: Timestamp,
+    },
     /// No carrier is routed for the message.
     #[error("no carrier is routed for this number, destination and channel")]
     NoRoute,

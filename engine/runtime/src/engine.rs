@@ -29,6 +29,7 @@ use crate::actors::webhooks::client::{ClientStartError, Clients, sender_settings
 use crate::actors::webhooks::reach::Reach;
 use crate::actors::webhooks::rebuild::Endpoints;
 use crate::admission::Admission;
+use crate::bars::Bars;
 use crate::callback::Pace;
 use crate::carriers::start::CarrierStartError;
 use crate::carriers::{self, Faces, Views};
@@ -310,6 +311,7 @@ fn share(
         carrier_views: Views::default(),
         pace: Pace::default(),
         quarantine: Quarantine::default(),
+        bars: Bars::default(),
         meters: Meters::new(),
         faults: options.faults.clone(),
         ready: AtomicBool::new(false),

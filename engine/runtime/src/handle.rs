@@ -1,8 +1,9 @@
 //! The one door for everyone outside: sends, health, drains. Operators' commands are in [`operate`],
-//! reads in [`reads`], what carriers bring in [`callbacks`].
+//! reads in [`reads`], consent in [`consent`], what carriers bring in [`callbacks`].
 
 pub(crate) mod callbacks;
 mod idempotency;
+mod consent;
 mod mails;
 mod operate;
 mod reads;

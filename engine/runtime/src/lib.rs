@@ -7,9 +7,11 @@
 pub mod account;
 mod actors;
 mod admission;
+mod bars;
 mod callback;
 pub mod carriers;
 pub mod clock;
+pub mod consent;
 mod directory;
 pub mod engine;
 pub mod fault;

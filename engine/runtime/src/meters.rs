@@ -2,6 +2,7 @@
 
 pub(crate) mod auto_reply;
 pub(crate) mod idempotency;
+pub(crate) mod consent;
 pub(crate) mod mails;
 pub(crate) mod webhooks;
 
@@ -14,6 +15,7 @@ use didfarm_core::refusal::Refusal;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use self::auto_reply::AutoReplyMeter;
+use self::consent::ConsentMeter;
 use crate::send::{SendError, Unavailable};
 
 /// What became of a receipt.
@@ -115,6 +117,7 @@ pub(crate) struct Meters {
     pub(crate) delayed: Counter,
     pub(crate) unroutable: Counter,
     pub(crate) auto_replies: AutoReplyMeter,
+    pub(crate) consent: ConsentMeter,
     phases: [Gauge; 6],
     pub(crate) lane: QueueMeter,
     pub(crate) partition: QueueMeter,
@@ -165,6 +168,7 @@ impl Meters {
             delayed: counter!("didfarm_messages_delayed_total"),
             unroutable: counter!("didfarm_inbound_unroutable_total"),
             auto_replies: AutoReplyMeter::new(),
+            consent: ConsentMeter::new(),
             phases: Phase::ALL
                 .map(|phase| gauge!("didfarm_deliveries_open", "phase" => phase.as_str())),
             lane: QueueMeter::new("lane"),
@@ -237,6 +241,7 @@ fn reason(error: &SendError) -> &'static str {
             Refusal::NumberNotActive => "number_not_active",
             Refusal::ChannelDisabled { .. } => "channel_disabled",
             Refusal::WindowClosed { .. } => "window_closed",
+            Refusal::OptedOut { .. } => "opted_out",
             Refusal::InsufficientBalance { .. } => "insufficient_balance",
             Refusal::SpendCapReached { .. } => "spend_cap_reached",
             Refusal::NoRoute => "no_route",

@@ -24,6 +24,7 @@ use crate::actors::partition::PartitionInput;
 use crate::actors::webhooks::HubInput;
 use crate::actors::webhooks::reach::Reach;
 use crate::admission::Admission;
+use crate::bars::Bars;
 use crate::callback::Pace;
 use crate::carriers::Views;
 use crate::clock::Clock;
@@ -75,6 +76,8 @@ pub(crate) struct Shared {
     /// How fast callbacks become durable.
     pub(crate) pace: Pace,
     pub(crate) quarantine: Quarantine,
+    /// Messages that do not go because their peer opted out.
+    pub(crate) bars: Bars,
     pub(crate) meters: Meters,
     pub(crate) faults: FaultPoints,
     pub(crate) ready: AtomicBool,

@@ -138,6 +138,8 @@ pub struct Counts {
     pub mails: u64,
     /// Idempotency keys that are kept.
     pub guarded: u64,
+    /// Opt-outs, also those that ended.
+    pub opt_outs: u64,
 }
 
 impl Meta {
@@ -166,6 +168,7 @@ impl Meta {
             attempts: 0,
             mails: 0,
             guarded: 0,
+            opt_outs: 0,
         },
         aged_total: 0,
         event_last: EventId(0),

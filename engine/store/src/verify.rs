@@ -25,6 +25,7 @@
 //! | V18 | The parts of auto-reply rules make whole rules, of numbers that exist. |
 //! | V19 | An idempotency key is of an account that exists; the message that it leads to is that account's, outbound, and was accepted at the time of the key. |
 //! | V20 | Every ledger entry tells the balance after it, which is the sum of its account's entries up to it; a month of SMS on a number is paid once. |
+//! | V21 | An opt-out lies under its own key and is of a conversation that exists, its account and number; it is kept as one that holds exactly when its conversation says so, with the same cause. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.
@@ -38,6 +39,7 @@
 
 mod audit;
 mod carrier_ids;
+mod consent;
 mod conversations;
 mod counts;
 mod deliveries;
@@ -138,7 +140,7 @@ fn check(
     }
     let mut owners = owners::check(&mut audit);
     let extents = conversations::extents(&mut audit);
-    conversations::check(&mut audit, &owners, &extents);
+    let opted_out = conversations::check(&mut audit, &owners, &extents);
     messages::check(&mut audit, &owners, &extents);
     deliveries::check_in_flight(&mut audit);
     deliveries::check_parked(&mut audit);
@@ -152,6 +154,7 @@ fn check(
     mails::check(&mut audit, &owners);
     rules::check(&mut audit, &owners);
     guarded::check(&mut audit, &owners);
+    consent::check(&mut audit, opted_out);
     suspects::check(&mut audit, &extents);
     counts::check(&mut audit);
     audit.finish()

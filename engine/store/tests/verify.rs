@@ -4,6 +4,8 @@
 mod any_order;
 #[path = "verify/carrier_ids.rs"]
 mod carrier_ids;
+#[path = "verify/consent.rs"]
+mod consent;
 #[path = "verify/directory.rs"]
 mod directory;
 #[path = "verify/extents.rs"]

@@ -84,6 +84,7 @@ fn the_table_in_the_documentation_is_the_one_in_the_code() {
         ("no_receipt", Input::NoReceipt),
         ("delayed", Input::Delayed),
         ("expired", Input::Expired),
+        ("opted_out", Input::OptedOut),
         ("give_up", Input::GiveUp),
     ];
     let states = [

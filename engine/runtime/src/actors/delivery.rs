@@ -14,6 +14,7 @@ mod deadlines;
 mod lane;
 mod lookup;
 mod observe;
+mod opting_out;
 mod parked;
 mod parts;
 pub(crate) mod rebuild;
@@ -30,7 +31,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use didfarm_carriers::{CarrierEvent, Receipt, Submit};
 use didfarm_core::delivery::{InFlight, Input, Outcome, Phase};
 use didfarm_core::event::ParkedReceipt;
-use didfarm_core::ids::{CarrierId, MessageId};
+use didfarm_core::ids::{CarrierId, ConversationId, MessageId};
 use didfarm_core::parts::{Part, PartsKey};
 use didfarm_core::time::Timestamp;
 use tokio::sync::oneshot;
@@ -89,6 +90,8 @@ pub(crate) enum DeliveryInput {
     /// An operator asks for parked receipts, the oldest first, at most so many.
     ListParked(usize, oneshot::Sender<Vec<(Timestamp, ParkedReceipt)>>),
     Released,
+    /// The peer of a conversation opted out: what waits of it does not go.
+    OptedOut(ConversationId),
     /// Time has passed.
     Tick,
 }
@@ -140,6 +143,7 @@ impl DeliverySupervisor {
             root,
             carriers,
         };
+        supervisor.engine.bars.restore(rebuilt.barred);
         for message in rebuilt.unanswered {
             supervisor.drive(message, Input::NoAnswer);
         }
@@ -195,6 +199,7 @@ impl DeliverySupervisor {
             DeliveryInput::ListInDoubt(limit, reply) => drop(reply.send(self.in_doubt(limit))),
             DeliveryInput::ListParked(limit, reply) => drop(reply.send(self.parked.list(limit))),
             DeliveryInput::Released => self.release(),
+            DeliveryInput::OptedOut(conversation) => self.engine.bars.heard(conversation),
             DeliveryInput::Tick => {}
         }
     }

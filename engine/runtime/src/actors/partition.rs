@@ -12,15 +12,18 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::Conversation;
-use didfarm_core::ids::NumberId;
+use didfarm_core::ids::{ConversationId, NumberId};
 use didfarm_core::number::Number;
 use didfarm_core::peer::Peer;
 use didfarm_store::seq::Seq;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
-use super::conversation::{ReceiveCommand, ReceiveReply, SendCommand, SendReply};
+use super::conversation::{
+    ConsentCommand, ConsentReply, ReceiveCommand, ReceiveReply, SendCommand, SendReply,
+};
 use super::delivery::{DeliveryInput, NewDelivery};
 use super::number::{Loaded, NumberActor, RenewSms, SetNumber, SetReply, Sweep};
 use super::root::{Exited, RootSupervisor};
@@ -41,6 +44,7 @@ const LOOKUPS_PER_JOB_MAX: usize = 1_024;
 pub(crate) enum PartitionInput {
     Send(Box<SendCommand>),
     Receive(Box<ReceiveCommand>),
+    Consent(Box<ConsentCommand>),
     Set(SetNumber),
     Renew(RenewSms),
     Host(Box<Number>),
@@ -64,6 +68,18 @@ pub(crate) enum Effect {
     Answered {
         channel: Channel,
         delivery: Box<NewDelivery>,
+    },
+    /// A peer opted out or in.
+    Consent {
+        change: ConsentChange,
+        cause: ConsentCause,
+        /// The conversation whose earlier messages do not go.
+        barred: Option<ConversationId>,
+    },
+    /// What was said of a peer's consent is so.
+    ConsentSet {
+        reply: Option<ConsentReply>,
+        _permit: Option<Permit>,
     },
     Tell(Tell),
     NumberSet {
@@ -218,6 +234,11 @@ impl PartitionActor {
                     number.do_send(*command);
                 }
             }
+            PartitionInput::Consent(command) => {
+                if let Some(number) = self.number(command.number) {
+                    number.do_send(*command);
+                }
+            }
             PartitionInput::Set(set) => {
                 if let Some(number) = self.number(set.number) {
                     number.do_send(set);
@@ -265,6 +286,21 @@ impl PartitionActor {
                     engine.delivery.push(DeliveryInput::New(delivery));
                     engine.meters.accepted(channel);
                     engine.meters.auto_replies.count(AutoReplyOutcome::Sent);
+                }
+                Effect::Consent {
+                    change,
+                    cause,
+                    barred,
+                } => {
+                    engine.meters.consent.count(change, cause);
+                    if let Some(conversation) = barred {
+                        engine.delivery.push(DeliveryInput::OptedOut(conversation));
+                    }
+                }
+                Effect::ConsentSet { reply, _permit } => {
+                    if let Some(reply) = reply {
+                        let _ = reply.send(Ok(()));
+                    }
                 }
                 Effect::Tell(tell) => tell.perform(&engine),
                 Effect::NumberSet { number, reply } => {

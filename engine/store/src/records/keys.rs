@@ -83,6 +83,8 @@ pub struct Maps {
     pub mails_given_up: PackedMap,
     /// (slot, hash of an idempotency key) → what was answered under it.
     pub guarded: PackedMap,
+    /// (account, newest first, conversation) → an opt-out, and what ended it.
+    pub opt_outs: PackedMap,
 }
 
 /// The maps of every store.
@@ -110,6 +112,7 @@ pub const MAPS: Maps = Maps {
     mails: PackedMap::new(b's'),
     mails_given_up: PackedMap::new(b'u'),
     guarded: PackedMap::new(b'y'),
+    opt_outs: PackedMap::new(b'z'),
 };
 
 /// The key of an entity whose id is one integer.
@@ -188,7 +191,7 @@ pub fn extent(conversation: ConversationId, extent: Extent) -> [u8; 16] {
     join(&conversation.0.to_be_bytes(), &extent.0.to_be_bytes())
 }
 
-/// The key of a timeline or inbox row: newest first, then the largest id first.
+/// The key of a timeline or inbox row, or of an opt-out: newest first, then the largest id first.
 pub fn newest_first(account: AccountId, at: Timestamp, id: u64) -> [u8; 20] {
     let place: [u8; 16] = join(&(!at.0.cast_unsigned()).to_be_bytes(), &(!id).to_be_bytes());
     join(&account.0.to_be_bytes(), &place)

@@ -3,6 +3,7 @@
 mod carriers;
 mod guarded;
 mod ledger;
+mod consent;
 mod mails;
 mod rules;
 mod webhooks;

@@ -1,6 +1,7 @@
 //! One round: journal entries applied to the records through core's `evolve`, written as one batch.
 
 mod attempts;
+mod consent;
 mod conversation;
 mod delivery;
 mod directory;
@@ -23,6 +24,7 @@ use didfarm_core::time::Timestamp;
 
 pub use attempts::{ATTEMPTS_MAX, BODY_PART_BYTES_MAX, EVENT_ATTEMPTS_MAX, RESULTS_MAX};
 pub use guarded::GuardedRow;
+pub use consent::OptOutRow;
 pub use rows::{AgedReceipt, HeldPart, InboxRow, LedgerCause, LedgerEntry, ParkedRow, TimelineRow};
 pub use webhook_rows::{
     AttemptMark, AttemptRow, BodyPart, EndpointRecord, EventResult, EventRow, GivenUpMail,
@@ -68,6 +70,7 @@ pub struct Round<'a> {
     webhooks: Webhooks,
     mails: Mails,
     guarded: Working<[u8; 20], GuardedRow>,
+    opt_outs: Working<[u8; 20], OptOutRow>,
 }
 
 impl<'a> Round<'a> {
@@ -95,6 +98,7 @@ impl<'a> Round<'a> {
             webhooks: Webhooks::new(),
             mails: Mails::new(),
             guarded: Working::new(MAPS.guarded, "idempotency key"),
+            opt_outs: Working::new(MAPS.opt_outs, "opt-out"),
         }
     }
 
@@ -146,6 +150,7 @@ impl<'a> Round<'a> {
                 self.message(Message::received(fact, at.time));
                 self.conversation(at, fact.conversation, event)
             }
+            Event::Consent(conversation, said) => self.consent(at, *conversation, said),
             Event::Delivery(message, happened) => self.delivery(at, *message, happened),
             Event::ReceiptParked(receipt) => self.park(at, receipt),
             Event::ReceiptsUnparked(carrier, id) => self.unpark(*carrier, id).map(drop),
@@ -202,6 +207,10 @@ impl<'a> Round<'a> {
         self.webhooks.commit(shelf, counts, &mut batch)?;
         self.mails.commit(shelf, counts, &mut batch)?;
         grow(&mut counts.guarded, self.guarded.commit(shelf, &mut batch)?);
+        grow(
+            &mut counts.opt_outs,
+            self.opt_outs.commit(shelf, &mut batch)?,
+        );
         MAPS.inbox.apply(shelf, &inbox, &mut batch)?;
         let indexes: [(PackedMap, Added); 3] = [
             (MAPS.extents, self.extents),

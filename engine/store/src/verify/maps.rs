@@ -14,7 +14,7 @@ use crate::packed::PackedMap;
 use crate::records::keys::MAPS;
 use crate::records::round::{
     AgedReceipt, AttemptRow, BodyPart, EndpointRecord, EventRow, GivenUpMail, GuardedRow, HeldPart,
-    InboxRow, LedgerEntry, ParkedRow, PendingRow, TimelineRow,
+    InboxRow, LedgerEntry, OptOutRow, ParkedRow, PendingRow, TimelineRow,
 };
 
 /// A packed map whose values are records of one type.
@@ -54,6 +54,7 @@ pub(super) const BODY_PARTS: Map<BodyPart> = Map::new(MAPS.attempts, "part of an
 pub(super) const MAILS: Map<WaitingMail> = Map::new(MAPS.mails, "mail");
 pub(super) const MAILS_GIVEN_UP: Map<GivenUpMail> = Map::new(MAPS.mails_given_up, "given up mail");
 pub(super) const GUARDED: Map<GuardedRow> = Map::new(MAPS.guarded, "idempotency key");
+pub(super) const OPT_OUTS: Map<OptOutRow> = Map::new(MAPS.opt_outs, "opt-out");
 
 /// What a breach calls a map.
 pub(super) fn name(map: PackedMap) -> &'static str {
@@ -81,6 +82,7 @@ pub(super) fn name(map: PackedMap) -> &'static str {
         (MAPS.mails, "the mails"),
         (MAPS.mails_given_up, "the given up mails"),
         (MAPS.guarded, "the idempotency keys"),
+        (MAPS.opt_outs, "the opt-outs"),
     ];
     known
         .into_iter()

@@ -127,6 +127,7 @@ fn rows(records: &Records) -> Rows {
         MAPS.mails,
         MAPS.mails_given_up,
         MAPS.guarded,
+        MAPS.opt_outs,
     ]
     .map(all)
     .into()
@@ -166,6 +167,7 @@ impl Told {
             Event::Number(..)
             | Event::ConversationOpened(_)
             | Event::ExtentAdded(..)
+            | Event::Consent(..)
             | Event::Delivery(..)
             | Event::ReceiptParked(_)
             | Event::ReceiptsUnparked(..)

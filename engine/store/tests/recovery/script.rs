@@ -2,12 +2,13 @@
 
 use didfarm_core::account::AccountCommand;
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::INBOUND_KNOWN_MAX;
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{Input, Outcome};
 use didfarm_core::event::Entry;
 use didfarm_core::idempotency::GuardedAnswer;
-use didfarm_core::ids::{AccountId, CarrierId, EndpointId, MessageId, NumberId};
+use didfarm_core::ids::{AccountId, CarrierId, ConversationId, EndpointId, MessageId, NumberId};
 use didfarm_core::mail::{AfterTry, MailKind};
 use didfarm_core::money::Micros;
 use didfarm_core::reason::Reason;
@@ -44,7 +45,21 @@ pub fn entries() -> Vec<Entry> {
     changes(&mut farm, (acme, ours), theirs);
     mails(&mut farm, acme, ours);
     keys(&mut farm, acme, office);
+    consents(&mut farm, shop);
     farm.entries
+}
+
+/// Opted out of templates, then of everything, in again, and out again; what waited does not go.
+fn consents(farm: &mut Farm, shop: NumberId) {
+    let waits = farm.send(shop, PEERS[2], Channel::Sms, "too late");
+    let inbound = farm.receive(shop, PEERS[2], Channel::Sms, "stop", Some("in-stop"));
+    let conversation = ConversationId(inbound.extent().0);
+    let (out, back) = (ConsentChange::OptedOut, ConsentChange::OptedIn);
+    farm.consent(conversation, out, ConsentCause::WhatsApp);
+    farm.consent(conversation, out, ConsentCause::Keyword);
+    farm.input(waits, Input::OptedOut);
+    farm.consent(conversation, back, ConsentCause::Agent);
+    farm.consent(conversation, out, ConsentCause::Carrier);
 }
 
 /// One message to each peer and three more to the first, one of them of several segments.

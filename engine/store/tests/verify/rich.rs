@@ -3,6 +3,7 @@
 
 use didfarm_core::account::Account;
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::{ALIASES_MAX, Conversation, INBOUND_KNOWN_MAX};
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{InFlight, Input};
@@ -178,6 +179,7 @@ impl Rich {
         let guarded = [message_key, endpoint_key, mail_key];
         farm.rules(number, &[&*"€".repeat(1_600); 4]);
         farm.rules(foreign, &["we are closed"]);
+        consents(&mut farm, rivalled);
         let records = shelves::records_of(&farm.entries);
         let conversation = ConversationId(queued.extent().0);
         let other = ConversationId(inbound.extent().0);
@@ -413,6 +415,13 @@ fn mails(farm: &mut Farm, account: AccountId, endpoint: EndpointId) -> MailId {
     let why = "no such user".into();
     farm.tried(given_up, AfterTry::GivenUp { why });
     waiting
+}
+
+/// An opt-out that ended, and one that holds.
+fn consents(farm: &mut Farm, id: ConversationId) {
+    farm.consent(id, ConsentChange::OptedOut, ConsentCause::Agent);
+    farm.consent(id, ConsentChange::OptedIn, ConsentCause::Agent);
+    farm.consent(id, ConsentChange::OptedOut, ConsentCause::Keyword);
 }
 
 /// Receipts that aged out, parts that wait and parts that were joined.

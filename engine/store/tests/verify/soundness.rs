@@ -191,7 +191,7 @@ const RAW_MAPS: [PackedMap; 5] = [
     MAPS.auto_replies,
 ];
 
-pub const ALL_MAPS: [(&str, PackedMap); 23] = [
+pub const ALL_MAPS: [(&str, PackedMap); 24] = [
     ("the accounts", MAPS.accounts),
     ("the numbers", MAPS.numbers),
     ("the conversations", MAPS.conversations),
@@ -215,6 +215,7 @@ pub const ALL_MAPS: [(&str, PackedMap); 23] = [
     ("the mails", MAPS.mails),
     ("the given up mails", MAPS.mails_given_up),
     ("the idempotency keys", MAPS.guarded),
+    ("the opt-outs", MAPS.opt_outs),
 ];
 
 #[test]

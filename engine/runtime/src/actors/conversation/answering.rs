@@ -23,15 +23,15 @@ use crate::send::{SendError, charge, validity_ms};
 
 /// What a number answers to a message.
 pub(super) struct Answer {
-    peer: Peer,
-    channel: Channel,
-    text: Arc<str>,
-    rule: RuleId,
+    pub(super) peer: Peer,
+    pub(super) channel: Channel,
+    pub(super) text: Arc<str>,
+    pub(super) rule: RuleId,
 }
 
 /// Whether these are no words that the peer wrote to us: a carrier's about the peer, or a reaction to what
 /// we wrote.
-fn is_automatic(fact: &Received) -> bool {
+pub(super) fn is_automatic(fact: &Received) -> bool {
     let kind = fact.content.as_ref().map(|content| content.kind);
     matches!(kind, Some(ContentKind::Unsupported | ContentKind::Reaction))
 }

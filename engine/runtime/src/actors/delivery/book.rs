@@ -284,6 +284,7 @@ impl Book {
             DeliveryEvent::SubmitRefused(_)
             | DeliveryEvent::Claimed(..)
             | DeliveryEvent::Expired
+            | DeliveryEvent::OptedOut
             | DeliveryEvent::GivenUp
             | DeliveryEvent::Unconfirmed => self.finish(message),
             DeliveryEvent::SubmitStarted(_)

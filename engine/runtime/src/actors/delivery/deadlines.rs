@@ -25,6 +25,7 @@ impl DeliverySupervisor {
             return;
         }
         self.scanned_at = self.batch.mono;
+        self.settle_barred();
         let due: Vec<(MessageId, Input)> = self
             .book
             .open_deliveries()
