@@ -15,6 +15,7 @@
 //! | `callback_unreadable` | 400 | |
 //! | `unauthorized` | 401 | `WWW-Authenticate` |
 //! | `insufficient_balance` | 402 | `needed`, `available` |
+//! | `spend_cap_reached` | 402 | `cap`, `spent`, `ends_at` |
 //! | `signature_invalid` | 403 | |
 //! | `not_found` | 404 | |
 //! | `number_unknown` | 404 | `errors` |
