@@ -16,6 +16,7 @@
 //! | `idempotency_key_invalid` | 400 | `errors` |
 //! | `unauthorized` | 401 | `WWW-Authenticate` |
 //! | `insufficient_balance` | 402 | `needed`, `available` |
+//! | `spend_cap_reached` | 402 | `cap`, `spent`, `ends_at` |
 //! | `signature_invalid` | 403 | |
 //! | `not_found` | 404 | |
 //! | `number_unknown` | 404 | `errors` |

@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(first["amount"], serde_json::json!(-0.008));
         assert_eq!(
             csv,
-            "mov_3_1,2026-11-21T10:00:00.500000Z,message,-0.008,0.992,EUR,msg_00000065537,,,\r\n\
+            "mov_3_1,2026-11-21T10:00:00.500000Z,message,-0.008,0.992,EUR,msg_00000002001,,,\r\n\
              mov_3_1,2026-11-21T10:00:00.500000Z,sms_monthly,-0.75,0.242,EUR,,num_00000000007,2026-11-21T10:00:00.500000Z,1\r\n"
         );
         let fields = |line: &str| line.split(',').count();
