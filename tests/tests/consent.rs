@@ -48,14 +48,15 @@ async fn bodies(customer: &Customer, peer: &str) -> Vec<String> {
     rows.iter().map(|row| text(row, "body")).collect()
 }
 
-async fn conversation(customer: &Customer, peer: &str) -> Value {
+async fn conversation(customer: &Customer, number: &str, peer: &str) -> Value {
     let all = customer.conversations().await;
-    let found = all.into_iter().find(|one| one["peer"] == peer);
+    let is_pair = |one: &Value| one["peer"] == peer && one["number"] == number;
+    let found = all.into_iter().find(is_pair);
     found.expect("the pair has a conversation")
 }
 
 async fn consent_path(customer: &Customer, peer: &str) -> String {
-    let id = text(&conversation(customer, peer).await, "id");
+    let id = text(&conversation(customer, NUMBER, peer).await, "id");
     format!("/api/v1/sms/conversations/{id}/consent")
 }
 
@@ -79,11 +80,12 @@ async fn spent(daemon: &Daemon, segments: i64) {
 async fn stop_holds_is_answered_once_and_start_lifts_it() {
     let mut daemon = Daemon::start(&program(), Options::new()).await;
     let customer = daemon.customer();
-    customer.sent(PEER, "offers!").await;
+    let first = customer.sent_id(PEER, "offers!").await;
+    customer.message_with(&first, "delivered").await;
     customer.wrote(PEER, NUMBER, " Stop! ").await;
     // The answer stands in the entry of the message, past its own block, and costs what any message does.
     assert_eq!(bodies(&customer, PEER).await, ["offers!", STOPPED]);
-    let opted_out_at = conversation(&customer, PEER).await["opted_out_at"].clone();
+    let opted_out_at = conversation(&customer, NUMBER, PEER).await["opted_out_at"].clone();
     assert!(opted_out_at.is_string());
     let before = daemon.operator().demo_balance_micros().await;
     assert_eq!(before, WALLET - 2 * SEGMENT);
@@ -112,7 +114,7 @@ async fn stop_holds_is_answered_once_and_start_lifts_it() {
         customer.wrote(PEER, NUMBER, "help").await;
     }
     assert_eq!(bodies(&customer, PEER).await.len(), 3);
-    assert!(conversation(&customer, PEER).await["opted_out_at"].is_string());
+    assert!(conversation(&customer, NUMBER, PEER).await["opted_out_at"].is_string());
     customer.wrote(PEER, NUMBER, "unstop").await;
     let again = bodies(&customer, PEER).await;
     assert_eq!(
@@ -121,7 +123,7 @@ async fn stop_holds_is_answered_once_and_start_lifts_it() {
     );
     customer.send_sms(PEER, "welcome back").await.expect(201);
     assert_eq!(
-        conversation(&customer, PEER).await["opted_out_at"],
+        conversation(&customer, NUMBER, PEER).await["opted_out_at"],
         Value::Null
     );
     // From one who gets messages it is a message like any other.
@@ -301,7 +303,10 @@ async fn opt_outs_are_recorded_by_hand_listed_and_exported_with_their_evidence()
     customer.ask(Method::DELETE, &path, None).await.expect(200);
     customer.send_sms(PEER, "x").await.expect(201);
     let stop = customer.wrote("+31612345679", NUMBER_2, "Stopp!").await;
-    let id = text(&conversation(&customer, "+31612345679").await, "id");
+    let id = text(
+        &conversation(&customer, NUMBER_2, "+31612345679").await,
+        "id",
+    );
     let by_operator = format!("/ops/conversations/{id}/consent");
     let lift = json!({ "opted_out": false });
     let answer = daemon
@@ -446,7 +451,7 @@ targets = [{{ carrier = "tw" }}]
     let message = customer.message_with(&id, "failed").await;
     assert_eq!(message["reason"], "opted_out", "{message}");
     eventually("it is learned", BOUND, async || {
-        let now = conversation(&customer, PEER).await;
+        let now = conversation(&customer, NUMBER, PEER).await;
         now["opted_out_at"].is_string().then_some(())
     })
     .await;
