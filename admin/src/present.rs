@@ -2,7 +2,6 @@
 
 pub(crate) mod account;
 pub(crate) mod events;
-pub(crate) mod held;
 pub(crate) mod numbers;
 pub(crate) mod operators;
 pub(crate) mod portal;
