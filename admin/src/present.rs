@@ -3,7 +3,6 @@
 pub(crate) mod account;
 pub(crate) mod consent;
 pub(crate) mod events;
-pub(crate) mod held;
 pub(crate) mod numbers;
 pub(crate) mod operators;
 pub(crate) mod portal;

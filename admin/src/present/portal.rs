@@ -6,9 +6,9 @@ use didfarm_core::number::{Number, NumberState};
 use didfarm_core::peer::Peer;
 use didfarm_core::reason::Reason;
 use didfarm_runtime::send::SentMessage;
+use didfarm_webhooks::content::Held;
 use serde::Serialize;
 
-use super::held::Held;
 use super::{Fraction, Shown};
 
 /// What the product has in the member `carrier` of this dialect, whoever carries the message.

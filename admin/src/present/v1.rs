@@ -10,10 +10,10 @@ use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::ConversationView;
 use didfarm_runtime::receive::ReceivedMessage;
 use didfarm_runtime::send::SentMessage;
+use didfarm_webhooks::content::Held;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::held::Held;
 use super::{CURRENCY, Fraction, Named, Seconds, Shown, euros};
 
 /// A message that was just accepted.

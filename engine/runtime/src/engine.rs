@@ -141,12 +141,12 @@ impl Engine {
         let sink: Arc<dyn CarrierSink> = Arc::new(EngineSink(Arc::clone(&shared)));
         let carriers = Arc::new(carriers::start::start(&shared.settings, &sink)?);
         let faces = Arc::new(Faces::of(&carriers));
-        let clients = Clients::start(&shared)?;
+        let requests = sender_settings(&shared.settings)?;
+        let clients = Clients::start(&shared, &requests)?;
         let secret = open_secret(&shared.settings)?;
         let reply_addresses = replies::addresses(&shared.settings, &secret)?;
-        let fetching = sender_settings(&shared.settings)?;
         let replies_to = reply_addresses.clone();
-        let courier = MailThread::start(&shared.settings, &secret, replies_to, fetching)?;
+        let courier = MailThread::start(&shared.settings, &secret, replies_to, requests)?;
         let partitions: Vec<Arbiter> = shared.partitions.iter().map(|_| Arbiter::new()).collect();
         let (delivery, hub, control) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
         let factories = Threads {

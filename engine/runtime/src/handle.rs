@@ -2,8 +2,8 @@
 //! reads in [`reads`], consent in [`consent`], what carriers bring in [`callbacks`].
 
 pub(crate) mod callbacks;
-mod idempotency;
 mod consent;
+mod idempotency;
 mod mails;
 mod operate;
 mod reads;

@@ -1,8 +1,8 @@
 //! The engine's metrics: handles made once, labels from closed sets only.
 
 pub(crate) mod auto_reply;
-pub(crate) mod idempotency;
 pub(crate) mod consent;
+pub(crate) mod idempotency;
 pub(crate) mod mails;
 pub(crate) mod webhooks;
 

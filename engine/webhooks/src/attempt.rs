@@ -75,6 +75,19 @@ impl Default for SenderSettings {
     }
 }
 
+impl SenderSettings {
+    /// What connects as these settings say, to what `guard` permits.
+    pub(crate) fn connector(
+        &self,
+        guard: Arc<AddressGuard>,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<SecureConnector, SenderError> {
+        let tls = trust(&self.roots_pem).map_err(|detail| SenderError::Roots { detail })?;
+        let tcp = GuardedConnector::new(guard, resolver, self.connect_timeout);
+        Ok(SecureConnector::new(tcp, tls, self.timeout))
+    }
+}
+
 /// Why there is no sender.
 #[derive(Debug, Error)]
 pub enum SenderError {
@@ -198,8 +211,7 @@ impl Sender {
         guard: Arc<AddressGuard>,
         resolver: Arc<dyn Resolve>,
     ) -> Result<Sender, SenderError> {
-        let tls = trust(&settings.roots_pem).map_err(|detail| SenderError::Roots { detail })?;
-        let tcp = GuardedConnector::new(guard, resolver, settings.connect_timeout);
+        let connector = settings.connector(guard, resolver)?;
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -209,7 +221,7 @@ impl Sender {
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .http2_keep_alive_interval(PROBE)
             .http2_keep_alive_timeout(PROBE)
-            .build(SecureConnector::new(tcp, tls, settings.timeout));
+            .build(connector);
         Ok(Sender {
             client,
             timeout: settings.timeout,

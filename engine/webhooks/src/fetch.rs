@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::attempt::{AGENT, SenderError, SenderSettings};
-use crate::connect::{GuardedConnector, Resolve, SecureConnector, trust};
+use crate::connect::{Resolve, SecureConnector};
 use crate::guard::AddressGuard;
 use crate::url::{EndpointUrl, Policy, UrlError};
 
@@ -88,9 +88,7 @@ impl Fetcher {
         guard: Arc<AddressGuard>,
         resolver: Arc<dyn Resolve>,
     ) -> Result<Fetcher, SenderError> {
-        let tls = trust(&settings.roots_pem).map_err(|detail| SenderError::Roots { detail })?;
-        let tcp = GuardedConnector::new(Arc::clone(&guard), resolver, settings.connect_timeout);
-        let connector = SecureConnector::new(tcp, tls, settings.timeout);
+        let connector = settings.connector(Arc::clone(&guard), resolver)?;
         Ok(Fetcher {
             client: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)

@@ -1,9 +1,9 @@
 //! Reading records: by id, and in pages. Every call blocks on sled: it belongs on a reader thread.
 
 mod carriers;
+mod consent;
 mod guarded;
 mod ledger;
-mod consent;
 mod mails;
 mod rules;
 mod webhooks;

@@ -23,8 +23,8 @@ use didfarm_core::number::Number;
 use didfarm_core::time::Timestamp;
 
 pub use attempts::{ATTEMPTS_MAX, BODY_PART_BYTES_MAX, EVENT_ATTEMPTS_MAX, RESULTS_MAX};
-pub use guarded::GuardedRow;
 pub use consent::OptOutRow;
+pub use guarded::GuardedRow;
 pub use rows::{AgedReceipt, HeldPart, InboxRow, LedgerCause, LedgerEntry, ParkedRow, TimelineRow};
 pub use webhook_rows::{
     AttemptMark, AttemptRow, BodyPart, EndpointRecord, EventResult, EventRow, GivenUpMail,

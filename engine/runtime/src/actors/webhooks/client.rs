@@ -50,8 +50,10 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn start(shared: &Arc<Shared>) -> Result<Clients, ClientStartError> {
-        let settings = sender_settings(&shared.settings)?;
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        settings: &SenderSettings,
+    ) -> Result<Clients, ClientStartError> {
         let mut clients = Clients {
             jobs: Vec::new(),
             threads: Vec::new(),
