@@ -1,6 +1,7 @@
 //! The customers' API: two dialects over one engine.
 
 mod account;
+mod consent;
 mod conversations;
 mod events;
 mod forwarding;
@@ -8,7 +9,9 @@ mod messages;
 mod numbers;
 mod portal;
 mod scheduled;
+mod quote;
 mod send;
+mod wallet;
 mod webhooks;
 
 use actix_web::web::{self, ServiceConfig};
@@ -20,6 +23,7 @@ use crate::exchange::{Exchange, resource, serve};
 use crate::metrics::Route;
 use crate::problem::Asked;
 
+pub(crate) use self::consent::read_record;
 pub(crate) use self::send::{SendBounds, read_channel, read_number};
 
 /// Adds the routes. The busiest is first, as they are matched in order.
@@ -77,6 +81,19 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::patch().to(serve(Route::Account, account::change))),
         )
         .configure(scheduled::routes)
+        .service(
+            resource("/api/v1/sms/quote", "POST")
+                .route(web::post().to(serve(Route::Quote, quote::quote))),
+        )
+        .service(
+            resource("/api/v1/wallet/ledger", "GET")
+                .route(web::get().to(serve(Route::Ledger, wallet::ledger))),
+        )
+        .service(
+            resource("/api/v1/wallet/ledger/export", "GET")
+                .route(web::get().to(serve(Route::LedgerExport, wallet::export))),
+        )
+        .configure(consent::routes)
         .configure(webhooks::routes);
 }
 

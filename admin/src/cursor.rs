@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didfarm_core::ids::{AccountId, ConversationId, EndpointId, EventId, MessageId};
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::Position;
+use didfarm_runtime::wallet::LedgerPlace;
 use didfarm_runtime::webhooks::AttemptPosition;
 
 use crate::problem::{Code, Problem};
@@ -35,6 +36,10 @@ pub(crate) enum List {
     Attempts(EndpointId),
     /// The scheduled messages of an account.
     Scheduled(AccountId),
+    /// The movements of money of an account.
+    Ledger(AccountId),
+    /// The opt-outs of an account.
+    OptOuts(AccountId),
 }
 
 impl List {
@@ -46,6 +51,8 @@ impl List {
             List::Events(account) => (4, account.get()),
             List::Attempts(endpoint) => (5, endpoint.get()),
             List::Scheduled(account) => (9, account.get()),
+            List::Ledger(account) => (6, account.get()),
+            List::OptOuts(account) => (7, account.get()),
         }
     }
 }
@@ -124,6 +131,24 @@ pub(crate) fn decode_attempts(
         read(List::Attempts(endpoint), cursor).ok_or_else(invalid)?;
     let event = EventId(id);
     Ok(AttemptPosition { at, event, ordinal })
+}
+
+/// The cursor of an account's movements of money.
+pub(crate) fn encode_ledger(account: AccountId, place: LedgerPlace) -> String {
+    let position = Position {
+        at: Timestamp::ZERO,
+        id: place.seq.0,
+    };
+    write(List::Ledger(account), position, place.place)
+}
+
+/// The movement in a cursor of this account.
+///
+/// # Errors
+/// `invalid_cursor` for anything else.
+pub(crate) fn decode_ledger(account: AccountId, cursor: &str) -> Result<LedgerPlace, Problem> {
+    let (position, place) = read(List::Ledger(account), cursor).ok_or_else(invalid)?;
+    Ok(LedgerPlace::new(position.id, place))
 }
 
 fn read(list: List, cursor: &str) -> Option<(Position, u16)> {
@@ -208,5 +233,9 @@ mod tests {
         let attempts = encode_attempts(EndpointId(7), position);
         assert_eq!(decode_attempts(EndpointId(7), &attempts).unwrap(), position);
         assert!(decode_attempts(EndpointId(8), &attempts).is_err());
+        let place = LedgerPlace::new(2, 3);
+        let ledger = encode_ledger(AccountId(7), place);
+        assert_eq!(decode_ledger(AccountId(7), &ledger).unwrap(), place);
+        assert!(decode_ledger(AccountId(8), &ledger).is_err());
     }
 }

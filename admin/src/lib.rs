@@ -14,6 +14,7 @@ mod cursor;
 mod exchange;
 mod fields;
 mod front;
+mod idempotency;
 mod json;
 #[cfg(test)]
 mod kit;

@@ -44,6 +44,10 @@ routes! {
     ConversationMessages = "conversation_messages",
     /// `GET /api/v1/sms/conversations`
     Conversations = "conversations",
+    /// `/api/v1/sms/conversations/{id}/consent`
+    Consent = "consent",
+    /// `GET /api/v1/sms/opt-outs` and its export
+    OptOuts = "opt_outs",
     /// `POST /api/v1/portal/sms/send`
     PortalSend = "portal_send",
     /// `GET /api/v1/portal/sms`
@@ -64,6 +68,12 @@ routes! {
     Events = "events",
     /// `GET` and `PATCH /api/v1/account`
     Account = "account",
+    /// `POST /api/v1/sms/quote`
+    Quote = "quote",
+    /// `GET /api/v1/wallet/ledger`
+    Ledger = "ledger",
+    /// `GET /api/v1/wallet/ledger/export`
+    LedgerExport = "ledger_export",
     /// `POST /carriers/simulator/inbound`
     SimulatorInbound = "simulator_inbound",
     /// `POST` and `GET /carriers/{carrier}` and whatever is behind it

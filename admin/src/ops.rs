@@ -3,6 +3,7 @@
 
 mod accounts;
 mod carriers;
+mod consent;
 mod health;
 mod mails;
 mod messages;
@@ -68,6 +69,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::put().to(serve(Route::Operate, accounts::set_limit))),
         )
         .service(
+            resource("/ops/accounts/{id}/spend-cap", "PUT")
+                .route(web::put().to(serve(Route::Operate, accounts::set_spend_cap))),
+        )
+        .service(
             resource("/ops/numbers", "POST")
                 .route(web::post().to(serve(Route::Operate, numbers::add))),
         )
@@ -78,6 +83,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .service(
             resource("/ops/numbers/{id}/release", "POST")
                 .route(web::post().to(serve(Route::Operate, numbers::release))),
+        )
+        .service(
+            resource("/ops/conversations/{id}/consent", "PUT")
+                .route(web::put().to(serve(Route::Operate, consent::set))),
         )
         .service(
             resource("/ops/quarantine", "GET")

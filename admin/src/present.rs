@@ -1,16 +1,18 @@
 //! The shapes of public JSON in answers, and how they become a response.
 
 pub(crate) mod account;
+pub(crate) mod consent;
 pub(crate) mod events;
-pub(crate) mod held;
 pub(crate) mod numbers;
 pub(crate) mod operators;
 pub(crate) mod portal;
+pub(crate) mod quote;
 pub(crate) mod troubles;
 pub(crate) mod v1;
+pub(crate) mod wallet;
 pub(crate) mod webhooks;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -97,9 +99,15 @@ impl Serialize for Seconds {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fraction(pub(crate) Timestamp);
 
+impl Display for Fraction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.6}", instant(self.0))
+    }
+}
+
 impl Serialize for Fraction {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:.6}", instant(self.0)))
+        serializer.collect_str(self)
     }
 }
 

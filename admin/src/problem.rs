@@ -13,8 +13,10 @@
 //! | `invalid_cursor` | 400 | `errors` |
 //! | `body_incomplete` | 400 | |
 //! | `callback_unreadable` | 400 | |
+//! | `idempotency_key_invalid` | 400 | `errors` |
 //! | `unauthorized` | 401 | `WWW-Authenticate` |
 //! | `insufficient_balance` | 402 | `needed`, `available` |
+//! | `spend_cap_reached` | 402 | `cap`, `spent`, `ends_at` |
 //! | `signature_invalid` | 403 | |
 //! | `not_found` | 404 | |
 //! | `number_unknown` | 404 | `errors` |
@@ -24,6 +26,7 @@
 //! | `sms_not_available` | 409 | `errors` |
 //! | `channel_disabled` | 409 | `errors` |
 //! | `window_closed` | 409 | `errors`, `expired_at` |
+//! | `opted_out` | 409 | `errors`, `since` |
 //! | `number_taken` | 409 | `errors` |
 //! | `too_many_keys` | 409 | |
 //! | `too_many_endpoints` | 409 | |
@@ -32,6 +35,7 @@
 //! | `message_under_way` | 409 | `message_status` |
 //! | `too_many_scheduled` | 409 | |
 //! | `not_in_doubt` | 409 | |
+//! | `idempotency_in_progress` | 409 | `Retry-After` |
 //! | `payload_too_large` | 413 | |
 //! | `unsupported_media_type` | 415 | |
 //! | `unsupported_encoding` | 415 | |
@@ -51,6 +55,7 @@
 //! | `recovery_unfit` | 422 | `errors` |
 //! | `auto_reply_invalid` | 422 | `errors` |
 //! | `email_invalid` | 422 | `errors` |
+//! | `idempotency_key_reused` | 422 | `errors` |
 //! | `rate_limited` | 429 | `Retry-After`, `RateLimit` |
 //! | `internal` | 500 | |
 //! | `faulted` | 500 | `Retry-After` |

@@ -96,6 +96,7 @@ fn load(args: &ConversationsArgs) -> Load {
         connections: args.connections,
         peers: args.count,
         threads: 1,
+        keys: false,
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Load {
     /// Threads that drive the connections.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
+    /// Sends each message under an idempotency key of its own.
+    #[arg(long)]
+    pub keys: bool,
 }
 
 impl Load {
@@ -41,7 +44,11 @@ impl Load {
 
     /// The body of this load.
     pub fn body(&self) -> BodyText {
-        BodyText::new(BODY)
+        let body = BodyText::new(BODY);
+        match self.keys {
+            true => body.under_keys(),
+            false => body,
+        }
     }
 
     /// Sends to one server; what is accepted is kept, for the floor too, so that both cost the sender the same.

@@ -174,6 +174,7 @@ fn body(args: &SpaceArgs) -> didfarm_loadtest::BodyText {
         connections: 1,
         peers: args.peers,
         threads: 1,
+        keys: false,
     }
     .body()
 }

@@ -2,6 +2,7 @@
 
 mod carriers;
 mod mail;
+mod prices;
 mod routes;
 mod secrets;
 
@@ -12,7 +13,7 @@ use crate::problem::Problem;
 use crate::sections::AccountSettings;
 use crate::settings::Settings;
 
-/// Reads the secrets that stand in files of their own, and returns the problems between settings
+/// Reads the secrets and the price list that stand in files of their own, and returns the problems between settings
 /// whose values are each allowed.
 ///
 /// A rule is skipped where one of its values was refused already: what stands in its place is a
@@ -23,6 +24,7 @@ pub(crate) fn check_agreement(settings: &mut Settings, layers: &Layers) -> Vec<P
         found: Vec::new(),
     };
     agreement.secrets(settings);
+    agreement.prices(settings);
     agreement.addresses(settings);
     agreement.bounds(settings);
     agreement.carriers(settings);

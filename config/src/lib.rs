@@ -19,6 +19,7 @@ mod allowed;
 mod check;
 mod filter;
 mod layers;
+mod prices;
 mod problem;
 mod routing;
 mod schema;
@@ -32,10 +33,10 @@ pub use routing::SIMULATOR;
 pub use secret::Secret;
 pub use sections::{
     AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings, CircuitSettings,
-    DeliverySettings, EngineSettings, HostedNumber, HttpSettings, LimitSettings, LogFormat,
-    LogSettings, MailSettings, NumberSettings, NumberValidation, OpsSettings, PriceSettings,
-    ProtocolSettings, ReplySettings, RouteChannel, RouteSettings, SimulatorSettings, SmppBind,
-    SmppCoding, SmppConcatenation, SmppIds, SmppSettings, SmtpSecurity, SmtpSettings,
+    ConsentSettings, DeliverySettings, EngineSettings, HostedNumber, HttpSettings, LimitSettings,
+    LogFormat, LogSettings, MailSettings, NumberSettings, NumberValidation, OpsSettings,
+    PriceSettings, ProtocolSettings, ReplySettings, RouteChannel, RouteSettings, SimulatorSettings,
+    SmppBind, SmppCoding, SmppConcatenation, SmppIds, SmppSettings, SmtpSecurity, SmtpSettings,
     StoreSettings, TargetSettings, TelnyxSettings, TwilioSettings, WebhookSettings, WhatsAppNumber,
     WhatsAppSettings,
 };

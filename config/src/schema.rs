@@ -28,6 +28,7 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 const MONTH_MS: i64 = 30 * DAY_MS;
+const WEEK_S: i64 = 7 * DAY_MS / SECOND_MS;
 
 /// The most threads or partitions; far more than cores, and still few enough to start.
 const THREADS_MAX: i64 = 1_024;
@@ -40,9 +41,11 @@ const WINDOW_MAX: i64 = 1_048_576;
 /// The most commands or callbacks in flight.
 const IN_FLIGHT_MAX: i64 = 16_777_216;
 /// A billion euro: sums of that size still leave room to add up.
-const MICROS_MAX: i64 = 1_000_000_000_000_000;
+pub(crate) const MICROS_MAX: i64 = 1_000_000_000_000_000;
 /// The most characters of a name.
 const NAME_CHARS_MAX: usize = 200;
+/// The most characters of an answer to STOP, START or HELP: three segments of UCS-2.
+const ANSWER_CHARS_MAX: usize = 201;
 /// The most accounts, or numbers of one: more do not fit into a settings file.
 const ACCOUNTS_MAX: usize = 1_000_000;
 
@@ -70,6 +73,7 @@ pub(crate) const ROOT: &[Rule] = &[
     rule("callbacks", Allowed::Section(CALLBACKS)),
     rule("capture", Allowed::Section(CAPTURE)),
     rule("webhooks", Allowed::Section(webhooks::WEBHOOKS)),
+    rule("consent", Allowed::Section(CONSENT)),
     rule("mail", Allowed::Section(mail::MAIL)),
     rule("simulator", Allowed::Section(SIMULATOR)),
     rule("carriers", carriers::CARRIERS),
@@ -111,6 +115,7 @@ const LIMITS: &[Rule] = &[
     whole("commands_in_flight_max", "commands", 1, IN_FLIGHT_MAX),
     whole("callbacks_in_flight_max", "callbacks", 1, IN_FLIGHT_MAX),
     whole("retry_after_s", "seconds", 1, 3_600),
+    whole("idempotency_s", "seconds", 1, WEEK_S),
 ];
 
 const NUMBERS: &[Rule] = &[rule(
@@ -120,6 +125,14 @@ const NUMBERS: &[Rule] = &[rule(
 
 const PRICE: &[Rule] = &[
     micros("segment_micros"),
+    micros("sms_monthly_micros"),
+    rule("list_file", text_or_nothing(TEXT_CHARS_MAX)),
+    whole_or_zero(
+        "spend_daily_max_micros",
+        "millionths of a euro",
+        MICROS_MAX,
+        "no cap",
+    ),
     micros("demo_wallet_micros"),
     micros("low_balance_micros"),
 ];
@@ -185,6 +198,13 @@ const CAPTURE: &[Rule] = &[
     bytes("file_bytes_max", 64 * KIB, 4 * GIB),
     whole("files_max", "files", 1, 10_000),
     bytes("queue_bytes_max", 64 * KIB, GIB),
+];
+
+const CONSENT: &[Rule] = &[
+    rule("confirm", Allowed::YesOrNo),
+    rule("opted_out_text", text_or_nothing(ANSWER_CHARS_MAX)),
+    rule("opted_in_text", text_or_nothing(ANSWER_CHARS_MAX)),
+    rule("help_text", text_or_nothing(ANSWER_CHARS_MAX)),
 ];
 
 const SIMULATOR: &[Rule] = &[

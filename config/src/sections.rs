@@ -3,6 +3,7 @@
 mod accounts;
 mod callbacks;
 pub(crate) mod carriers;
+mod consent;
 mod delivery;
 mod engine;
 mod front;
@@ -19,6 +20,7 @@ pub use carriers::{
     CarrierSettings, ProtocolSettings, SmppBind, SmppCoding, SmppConcatenation, SmppIds,
     SmppSettings, TelnyxSettings, TwilioSettings, WhatsAppNumber, WhatsAppSettings,
 };
+pub use consent::ConsentSettings;
 pub use delivery::{CircuitSettings, DeliverySettings};
 pub use engine::EngineSettings;
 pub use front::{

@@ -10,9 +10,9 @@ use crate::layers::{Layers, Overrides};
 use crate::problem::{Problem, SettingsErrors};
 use crate::sections::{
     AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings, CircuitSettings,
-    DeliverySettings, EngineSettings, HttpSettings, LimitSettings, LogSettings, MailSettings,
-    NumberSettings, OpsSettings, PriceSettings, RouteSettings, SimulatorSettings, StoreSettings,
-    WebhookSettings,
+    ConsentSettings, DeliverySettings, EngineSettings, HttpSettings, LimitSettings, LogSettings,
+    MailSettings, NumberSettings, OpsSettings, PriceSettings, RouteSettings, SimulatorSettings,
+    StoreSettings, WebhookSettings,
 };
 
 /// Every setting of the daemon.
@@ -47,6 +47,8 @@ pub struct Settings {
     pub capture: CaptureSettings,
     /// What customers' endpoints are told.
     pub webhooks: WebhookSettings,
+    /// How STOP, START and HELP are answered.
+    pub consent: ConsentSettings,
     /// Mails, and replies to them.
     pub mail: MailSettings,
     /// The carrier that is none.
@@ -79,6 +81,7 @@ impl Default for Settings {
             callbacks: CallbackSettings::default(),
             capture: CaptureSettings::default(),
             webhooks: WebhookSettings::default(),
+            consent: ConsentSettings::default(),
             mail: MailSettings::default(),
             simulator: SimulatorSettings::default(),
             carriers: Vec::new(),

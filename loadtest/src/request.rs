@@ -1,5 +1,7 @@
 //! The request of one send: formatted once, then only the peer's digits and the message's number are overwritten.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::peers::Peers;
 use crate::target::Target;
 
@@ -33,6 +35,8 @@ impl std::fmt::Debug for Sender {
 pub struct BodyText {
     text: String,
     over_whatsapp: bool,
+    /// What the idempotency keys of a run begin with, if its messages have some.
+    keys_of: Option<u64>,
 }
 
 impl BodyText {
@@ -41,6 +45,7 @@ impl BodyText {
         Self {
             text: text.into(),
             over_whatsapp: false,
+            keys_of: None,
         }
     }
 
@@ -48,6 +53,15 @@ impl BodyText {
     pub fn over_whatsapp(self) -> Self {
         Self {
             over_whatsapp: true,
+            ..self
+        }
+    }
+
+    /// The same text, each message under an idempotency key that nobody used before.
+    pub fn under_keys(self) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            keys_of: Some(now.map_or(0, |now| now.as_nanos() as u64)),
             ..self
         }
     }
@@ -78,6 +92,7 @@ pub struct SendRequest {
     peers: Peers,
     peer_at: usize,
     sequence_at: Option<usize>,
+    key_at: Option<usize>,
 }
 
 impl SendRequest {
@@ -100,11 +115,20 @@ impl SendRequest {
         );
         let head = format!(
             "POST {SEND_PATH} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+             Content-Type: application/json\r\nContent-Length: {}\r\n",
             target.authority,
             sender.key,
             content.len(),
         );
+        let (head, key_at) = match body.keys_of {
+            Some(run) => {
+                let lead = format!("{head}Idempotency-Key: {run:016x}-");
+                let key_at = lead.len();
+                let number = padded(0);
+                (format!("{lead}{number}\r\n\r\n"), Some(key_at))
+            }
+            None => (format!("{head}\r\n"), None),
+        };
         let peer_at = head.len() + lead.len();
         let sequence_at = mark_at.map(|at| peer_at + peers.digits() + middle.len() + at);
         Self {
@@ -112,6 +136,7 @@ impl SendRequest {
             peers,
             peer_at,
             sequence_at,
+            key_at,
         }
     }
 
@@ -122,7 +147,7 @@ impl SendRequest {
             &mut self.bytes[self.peer_at..self.peer_at + digits],
             self.peers.number(sequence),
         );
-        if let Some(at) = self.sequence_at {
+        for at in [self.sequence_at, self.key_at].into_iter().flatten() {
             overwrite(&mut self.bytes[at..at + SEQUENCE_DIGITS], sequence);
         }
         &self.bytes
@@ -210,6 +235,31 @@ mod tests {
             (&sent["channel"], &sent["body"]),
             (&"whatsapp".into(), &"no 0000000003".into())
         );
+    }
+
+    #[test]
+    fn each_message_has_a_key_of_its_own_and_each_run_others() {
+        let target = Target::parse("http://127.0.0.1:1").unwrap();
+        let sender = Sender {
+            key: "k".into(),
+            from: "+31201234567".into(),
+        };
+        let peers = Peers::plain(PEER_BASE_DEFAULT, 100).unwrap();
+        let mut keys = std::collections::HashSet::new();
+        for _ in 0..2 {
+            let body = BodyText::new("no {n}").under_keys();
+            let mut request = SendRequest::new(&target, &sender, peers, &body);
+            for sequence in 0..3 {
+                let bytes = request.for_message(sequence);
+                assert_eq!(content(bytes)["body"], format!("no {sequence:010}"));
+                let head = String::from_utf8_lossy(bytes).into_owned();
+                let line = head
+                    .lines()
+                    .find(|line| line.starts_with("Idempotency-Key: "));
+                keys.insert(line.unwrap().to_owned());
+            }
+        }
+        assert_eq!(keys.len(), 6);
     }
 
     #[test]

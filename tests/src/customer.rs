@@ -78,6 +78,33 @@ impl Customer {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// Posts JSON under an idempotency key.
+    ///
+    /// # Errors
+    /// There is no whole answer.
+    pub async fn try_post_once(
+        &self,
+        path: &str,
+        key: &str,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
+        let url = format!("{}{path}", self.base);
+        let mut request = request(Method::POST, &url, self.key.as_deref(), Some(body));
+        request
+            .headers_mut()
+            .insert("idempotency-key", key.try_into()?);
+        self.http.exchange(request).await
+    }
+
+    /// Posts JSON under an idempotency key.
+    ///
+    /// # Panics
+    /// When there is no whole answer.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Answer {
+        let answer = self.try_post_once(path, key, body).await;
+        answer.unwrap_or_else(|error| panic!("POST {path}: {error:#}"))
+    }
+
     /// Gets.
     pub async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, None).await

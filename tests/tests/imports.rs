@@ -17,7 +17,10 @@ const MAY_USE: [(&str, &[&str]); 10] = [
         "runtime",
         &["core", "config", "store", "carriers", "webhooks", "mail"],
     ),
-    ("admin", &["core", "config", "carriers", "mail", "runtime"]),
+    (
+        "admin",
+        &["core", "config", "carriers", "mail", "runtime", "webhooks"],
+    ),
     (
         "didfarm",
         &["core", "config", "store", "carriers", "runtime", "admin"],

@@ -98,6 +98,6 @@ fn threshold(Amount(amount): Amount) -> Result<Micros, Problem> {
 
 fn answer(account: &AccountHandle) -> HttpResponse {
     let email = account.email();
-    let data = Account::of(account, email.as_deref());
+    let data = Account::of(account, email.as_deref(), super::now());
     present::json(StatusCode::OK, &Data { data })
 }

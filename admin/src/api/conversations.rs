@@ -97,7 +97,8 @@ pub(super) async fn list(exchange: &mut Exchange) -> Result<HttpResponse, Proble
     ))
 }
 
-enum Wanted {
+/// Which number a list is asked for.
+pub(super) enum Wanted {
     /// Conversations on this number.
     Number(NumberId),
     /// The number is none of the account's: it has no conversations.
@@ -105,7 +106,7 @@ enum Wanted {
 }
 
 /// Takes `number`, an id in either spelling or the number itself.
-fn take_number(
+pub(super) fn take_number(
     exchange: &Exchange,
     query: &mut Query,
     account: AccountId,

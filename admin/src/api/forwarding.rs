@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use didfarm_core::peer::Peer;
+use didfarm_runtime::idempotency::{GuardedAnswer, GuardedRoute};
 use didfarm_runtime::mails::ForwardRequest;
 use didfarm_runtime::send::Sender;
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use super::asked_by;
 use crate::exchange::Exchange;
 use crate::fields::{NumberRef, Text, read_email, read_time};
+use crate::idempotency::{self, Asked};
 use crate::json;
 use crate::limit;
 use crate::present::{self, Shown, v1};
@@ -43,20 +45,34 @@ struct MessageBody<'a> {
 pub(super) async fn forward(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let account = exchange.account()?;
     let limited = |problem: Problem| problem.with_policy(account.limit());
+    let key = idempotency::key_of(exchange.request().headers()).map_err(limited)?;
     let bytes = exchange.json().await.map_err(limited)?;
-    let request = json::parse(&bytes).and_then(read).map_err(limited)?;
-    let engine = &exchange.front().engine;
-    let forwarded = engine.forward_to_email(&account, request).await;
-    let id = forwarded.map_err(|error| limited(asked_by(exchange, "number").mail(error)))?;
+    let scope = (account.id(), GuardedRoute::ForwardToEmail);
+    let claimed = idempotency::claim(exchange, scope, key.as_ref(), &bytes).await;
+    let (id, is_replayed) = match claimed.map_err(limited)? {
+        Asked::New(guard) => {
+            let request = json::parse(&bytes).and_then(read).map_err(limited)?;
+            let engine = &exchange.front().engine;
+            let forwarded = engine.forward_to_email(&account, request, guard).await;
+            let problem = |error| limited(asked_by(exchange, "number").mail(error));
+            (forwarded.map_err(problem)?, false)
+        }
+        Asked::Again(GuardedAnswer::Mail(id)) => (id, true),
+        Asked::Again(GuardedAnswer::Message(..) | GuardedAnswer::Endpoint(_)) => {
+            return Err(limited(idempotency::misled()));
+        }
+    };
     let answer = v1::Forwarded {
         success: true,
         id: Shown(id),
     };
     let mut response = present::json(StatusCode::ACCEPTED, &answer);
     let policy = limit::policy(account.limit());
-    response
-        .headers_mut()
-        .insert(limit::RATE_LIMIT_POLICY, policy);
+    let headers = response.headers_mut();
+    headers.insert(limit::RATE_LIMIT_POLICY, policy);
+    if is_replayed {
+        idempotency::mark_replayed(headers);
+    }
     Ok(response)
 }
 

@@ -4,25 +4,24 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use didfarm_core::ids::MessageId;
+use didfarm_runtime::idempotency::GuardedRoute;
 
 use super::{asked, carrier, send};
 use crate::exchange::Exchange;
-use crate::limit;
 use crate::present::{self, Data, v1};
 use crate::problem::Problem;
 
 /// `POST /api/v1/sms/messages`
 pub(super) async fn send(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
-    let sent = send::send(exchange).await?;
+    let sent = send::send(exchange, GuardedRoute::Message).await?;
     let mut response = present::json(
         StatusCode::CREATED,
         &Data {
             data: v1::Sent::of(&sent),
         },
     );
-    let headers = response.headers_mut();
-    headers.insert(LOCATION, location(sent.id));
-    limit::show(headers, sent.limit);
+    response.headers_mut().insert(LOCATION, location(sent.id));
+    send::show(exchange, &mut response, &sent);
     Ok(response)
 }
 

@@ -5,12 +5,12 @@ use actix_web::http::StatusCode;
 use didfarm_core::channel::{Channel, Direction};
 use didfarm_core::delivery::status::Status;
 use didfarm_core::ids::NumberId;
+use didfarm_runtime::idempotency::GuardedRoute;
 use didfarm_runtime::read::MessageFilter;
 
 use super::{asked, carrier, send};
 use crate::cursor::{self, List};
 use crate::exchange::Exchange;
-use crate::limit;
 use crate::present::{self, Data, Listed, portal};
 use crate::problem::Problem;
 use crate::query::{Query, one_of};
@@ -22,9 +22,9 @@ const NUMBERS_PER_TURN: usize = 64;
 
 /// `POST /api/v1/portal/sms/send`
 pub(super) async fn send(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
-    let sent = send::send(exchange).await?;
+    let sent = send::send(exchange, GuardedRoute::PortalMessage).await?;
     let mut response = present::json(StatusCode::OK, &portal::SendAnswer::of(&sent));
-    limit::show(response.headers_mut(), sent.limit);
+    send::show(exchange, &mut response, &sent);
     Ok(response)
 }
 

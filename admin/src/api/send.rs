@@ -5,21 +5,26 @@ mod content;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use didfarm_core::channel::Channel;
 use didfarm_core::content::Content;
 use didfarm_core::e164::{E164, Validation};
-use didfarm_core::ids::NumberId;
+use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::peer::{Peer, PeerName};
 use didfarm_core::segments::BODY_CHARS_MAX;
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::send::{Priority, SendRequest, Sender, SentMessage};
+use didfarm_runtime::idempotency::{GuardedAnswer, GuardedRoute};
+use didfarm_runtime::send::{SendRequest, Sender, SentMessage};
 use serde::Deserialize;
 
 use self::content::{MediaBody, TemplateBody};
-use super::asked_by;
+use super::{asked, asked_by};
 use crate::exchange::Exchange;
 use crate::fields::{Spelled, Text};
+use crate::idempotency::{self, Asked};
 use crate::json;
+use crate::limit;
 use crate::problem::{Code, Problem};
 
 /// What the settings allow of a send.
@@ -58,21 +63,72 @@ struct SendBody<'a> {
     send_at: Option<Text<'a>>,
     #[serde(borrow)]
     priority: Option<Text<'a>>,
+    smart_encoding: Option<bool>,
 }
 
-/// Sends what the request holds. Every problem behind the key shows the account's limit.
-pub(super) async fn send(exchange: &mut Exchange) -> Result<SentMessage, Problem> {
+/// Sends what the request holds, or finds what was sent under its idempotency key. Every problem behind the
+/// account's key shows its limit.
+pub(super) async fn send(
+    exchange: &mut Exchange,
+    route: GuardedRoute,
+) -> Result<SentMessage, Problem> {
     let account = exchange.account()?;
     let limited = |problem: Problem| problem.with_policy(account.limit());
+    let key = idempotency::key_of(exchange.request().headers()).map_err(limited)?;
     let body = exchange.json().await.map_err(limited)?;
+    let scope = (account.id(), route);
+    let claimed = idempotency::claim(exchange, scope, key.as_ref(), &body).await;
+    let claimed = claimed.map_err(limited)?;
     let bounds = *exchange.state::<SendBounds>();
-    let request = read(&body, exchange.front().validation, bounds).map_err(limited)?;
+    let mut request = read(&body, exchange.front().validation, bounds).map_err(limited)?;
+    let guard = match claimed {
+        Asked::New(guard) => guard,
+        Asked::Again(answer) => {
+            let sent = again(exchange, account.id(), &answer).await;
+            // The body is the same, so what became of its text is.
+            return sent.map_err(limited).map(|sent| SentMessage {
+                smart_encoded: request.encode(),
+                ..sent
+            });
+        }
+    };
     let number_field = match request.from {
         Sender::Number(_) => "from",
         Sender::Id(_) => "from_number_id",
     };
-    let sent = exchange.front().engine.send(&account, request).await;
+    let engine = &exchange.front().engine;
+    let sent = engine.send_guarded(&account, request, guard).await;
     sent.map_err(|error| limited(asked_by(exchange, number_field).send(error)))
+}
+
+/// What was sent under an idempotency key.
+async fn again(
+    exchange: &Exchange,
+    account: AccountId,
+    answer: &GuardedAnswer,
+) -> Result<SentMessage, Problem> {
+    match answer {
+        GuardedAnswer::Message(id, send_at) => {
+            let engine = &exchange.front().engine;
+            let sent = engine.sent_message(account, *id, *send_at).await;
+            sent.map_err(|error| asked(exchange).read(error))
+        }
+        GuardedAnswer::Endpoint(_) | GuardedAnswer::Mail(_) => Err(idempotency::misled()),
+    }
+}
+
+/// Adds what the answer to a send shows of the account's limit, and whether it is told again.
+pub(super) fn show(exchange: &Exchange, response: &mut HttpResponse, sent: &SentMessage) {
+    let headers = response.headers_mut();
+    match sent.limit {
+        Some(state) => limit::show(headers, state),
+        None => {
+            idempotency::mark_replayed(headers);
+            if let Ok(account) = exchange.account() {
+                headers.insert(limit::RATE_LIMIT_POLICY, limit::policy(account.limit()));
+            }
+        }
+    }
 }
 
 fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendRequest, Problem> {
@@ -87,6 +143,7 @@ fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendR
         validity_period,
         send_at,
         priority,
+        smart_encoding: smart,
     } = json::parse(body)?;
     let from = sender(from.as_deref(), from_number_id)?;
     let channel = read_channel(channel.as_deref())?;
@@ -103,6 +160,7 @@ fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendR
             .transpose()?,
         send_at: read_send_at(send_at.as_deref())?,
         priority: read_priority(priority.as_deref())?,
+        smart_encoding: smart_encoding(smart, channel)?,
     })
 }
 
@@ -131,7 +189,7 @@ pub(super) fn read_priority(word: Option<&str>) -> Result<Priority, Problem> {
 }
 
 /// The peer: a number, or on WhatsApp the user id of somebody who keeps the number to itself.
-fn recipient(
+pub(super) fn recipient(
     text: Option<&str>,
     channel: Channel,
     validation: Validation,
@@ -172,6 +230,17 @@ fn held(
     }
 }
 
+/// Whether look-alikes from GSM-7 are wanted; only SMS has such an alphabet.
+pub(super) fn smart_encoding(asked: Option<bool>, channel: Channel) -> Result<bool, Problem> {
+    match (asked, channel) {
+        (Some(true), Channel::WhatsApp) => {
+            let fault = "may be true on sms only: WhatsApp carries every character alike";
+            Err(Problem::invalid("smart_encoding", fault))
+        }
+        (asked, Channel::Sms | Channel::WhatsApp) => Ok(asked.unwrap_or(false)),
+    }
+}
+
 fn validity(seconds: u64, SendBounds { validity_s_max }: SendBounds) -> Result<Duration, Problem> {
     if (1..=validity_s_max).contains(&seconds) {
         return Ok(Duration::from_secs(seconds));
@@ -180,7 +249,7 @@ fn validity(seconds: u64, SendBounds { validity_s_max }: SendBounds) -> Result<D
     Err(Problem::invalid("validity_period", fault))
 }
 
-fn sender(from: Option<&str>, id: Option<Spelled<NumberId>>) -> Result<Sender, Problem> {
+pub(super) fn sender(from: Option<&str>, id: Option<Spelled<NumberId>>) -> Result<Sender, Problem> {
     match (from, id) {
         // Our own numbers are known one by one: there is no need to look them up in numbering plans.
         (Some(_), None) => read_number("from", from, Validation::Syntax).map(Sender::Number),
@@ -223,7 +292,7 @@ pub(crate) fn read_channel(word: Option<&str>) -> Result<Channel, Problem> {
     }
 }
 
-fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
+pub(super) fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
     let body = body.ok_or_else(|| Problem::missing("body"))?;
     if body.is_empty() {
         let detail = format!("the body has 0 characters; 1 to {BODY_CHARS_MAX} are allowed");

@@ -11,6 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::web::{self, ServiceConfig};
 use didfarm_core::ids::{AccountId, EndpointId, EventId};
+use didfarm_runtime::idempotency::{GuardedAnswer, GuardedRoute};
 use didfarm_runtime::webhooks::{EndpointView, NewEndpoint, WebhookError};
 use serde::Deserialize;
 
@@ -19,6 +20,7 @@ use super::asked;
 use super::numbers::OwnNumbers;
 use crate::exchange::{Exchange, resource, serve, uncached};
 use crate::fields::{Spelled, Text};
+use crate::idempotency::{self, Asked};
 use crate::json;
 use crate::metrics::Route;
 use crate::present::{self, Data, Fraction, Shown, webhooks as shown};
@@ -92,25 +94,32 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         );
 }
 
-/// `POST /api/v1/webhooks`: the only answer that shows the secret, until it is rotated.
+/// `POST /api/v1/webhooks`: the only answer that shows the secret, until it is rotated, but for the same
+/// answer told again under its idempotency key.
 async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let account = exchange.account()?.id();
+    let key = idempotency::key_of(exchange.request().headers())?;
     let bytes = exchange.json().await?;
     let own = OwnNumbers::new(&exchange.front().engine, account);
-    let body: EndpointBody<'_> = json::parse(&bytes)?;
-    if body.url.is_none() {
-        return Err(Problem::missing("url"));
-    }
-    let is_asymmetric = body.asymmetric.unwrap_or(false);
-    let mut settings = unsaid();
-    body.apply(&mut settings, |number| own.find(number))?;
-    let new = NewEndpoint {
-        settings,
-        number: None,
-        is_asymmetric,
-    };
-    let made = exchange.front().engine.create_endpoint(account, new).await;
-    let made = made.map_err(|error| problem(exchange, error))?;
+    let scope = (account, GuardedRoute::Endpoint);
+    let (made, is_replayed) =
+        match idempotency::claim(exchange, scope, key.as_ref(), &bytes).await? {
+            Asked::New(guard) => {
+                let new = read_new(&bytes, &own)?;
+                let made = exchange
+                    .front()
+                    .engine
+                    .create_endpoint(account, new, guard)
+                    .await;
+                (made.map_err(|error| problem(exchange, error))?, false)
+            }
+            Asked::Again(GuardedAnswer::Endpoint(endpoint)) => {
+                (exchange.front().engine.created_endpoint(endpoint), true)
+            }
+            Asked::Again(GuardedAnswer::Message(..) | GuardedAnswer::Mail(_)) => {
+                return Err(idempotency::misled());
+            }
+        };
     let secrets = shown::Secrets {
         secret: &made.secret.0,
         public_key: made.public_key.as_deref(),
@@ -119,7 +128,25 @@ async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let mut response = uncached(present::json(StatusCode::CREATED, &Data { data }));
     let location = location(made.view.endpoint.id);
     response.headers_mut().insert(LOCATION, location);
+    if is_replayed {
+        idempotency::mark_replayed(response.headers_mut());
+    }
     Ok(response)
+}
+
+fn read_new(bytes: &[u8], own: &OwnNumbers<'_>) -> Result<NewEndpoint, Problem> {
+    let body: EndpointBody<'_> = json::parse(bytes)?;
+    if body.url.is_none() {
+        return Err(Problem::missing("url"));
+    }
+    let is_asymmetric = body.asymmetric.unwrap_or(false);
+    let mut settings = unsaid();
+    body.apply(&mut settings, |number| own.find(number))?;
+    Ok(NewEndpoint {
+        settings,
+        number: None,
+        is_asymmetric,
+    })
 }
 
 /// `GET /api/v1/webhooks`: by id, those of numbers included. An account has so few that there are no pages.

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use didfarm_core::account::RateLimit;
+use didfarm_core::account::{BALANCE_MAX, RateLimit};
 use didfarm_core::ids::AccountId;
 use didfarm_core::money::Micros;
 use didfarm_runtime::operate::NewAccount;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{asked, check_operator};
 use crate::exchange::{Exchange, uncached};
-use crate::fields::{Text, read_email};
+use crate::fields::{Amount, Given, Text, read_email};
 use crate::json;
 use crate::present::{self, Data, operators};
 use crate::problem::{Code, Problem};
@@ -45,6 +45,13 @@ struct TopUpBody<'a> {
 struct LimitBody {
     rate_per_second: Option<u32>,
     burst: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpendCapBody {
+    #[serde(default)]
+    daily: Given<Amount>,
 }
 
 /// `GET /ops/accounts`
@@ -149,6 +156,30 @@ pub(super) async fn set_limit(exchange: &mut Exchange) -> Result<HttpResponse, P
         .engine
         .set_rate_limit(account, RateLimit { per_second, burst })
         .await;
+    let account = done.map_err(|error| asked(exchange, "number").operate(error))?;
+    Ok(present::json(
+        StatusCode::OK,
+        &operators::Account::of(&account),
+    ))
+}
+
+fn spend_cap(Amount(amount): Amount) -> Result<Micros, Problem> {
+    if (Micros::ZERO..=BALANCE_MAX).contains(&amount) {
+        return Ok(amount);
+    }
+    let detail = format!("must be 0 to {BALANCE_MAX}, or null");
+    Err(Problem::of_field(Code::AmountInvalid, "daily", detail))
+}
+
+/// `PUT /ops/accounts/{id}/spend-cap`: `null` for the settings' default.
+pub(super) async fn set_spend_cap(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
+    check_operator(exchange)?;
+    let account: AccountId = exchange.path_id()?;
+    let body = exchange.json().await?;
+    let SpendCapBody { daily } = json::parse(&body)?;
+    let cap = daily.change().ok_or_else(|| Problem::missing("daily"))?;
+    let cap = cap.map(spend_cap).transpose()?;
+    let done = exchange.front().engine.set_spend_cap(account, cap).await;
     let account = done.map_err(|error| asked(exchange, "number").operate(error))?;
     Ok(present::json(
         StatusCode::OK,

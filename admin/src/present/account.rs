@@ -1,6 +1,7 @@
 //! The shape of `/api/v1/account`.
 
 use didfarm_core::ids::AccountId;
+use didfarm_core::time::Timestamp;
 use didfarm_runtime::account::AccountHandle;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -17,6 +18,8 @@ pub(crate) struct Account<'a> {
     currency: &'static str,
     low_balance: Box<RawValue>,
     quiet_hours: Option<Quiet>,
+    spend_cap: Option<Box<RawValue>>,
+    spent_today: Box<RawValue>,
     rate_limit: Limit,
 }
 
@@ -34,7 +37,11 @@ struct Limit {
 }
 
 impl<'a> Account<'a> {
-    pub(crate) fn of(account: &'a AccountHandle, email: Option<&'a str>) -> Account<'a> {
+    pub(crate) fn of(
+        account: &'a AccountHandle,
+        email: Option<&'a str>,
+        now: Timestamp,
+    ) -> Account<'a> {
         let limit = account.limit();
         Account {
             id: Shown(account.id()),
@@ -47,6 +54,8 @@ impl<'a> Account<'a> {
                 from: hours.from().to_string(),
                 until: hours.until().to_string(),
             }),
+            spend_cap: account.spend_cap().map(euros),
+            spent_today: euros(account.spent_today(now)),
             rate_limit: Limit {
                 per_second: limit.per_second,
                 burst: limit.burst,

@@ -7,7 +7,7 @@ use didfarm_core::ids::{EndpointId, NumberId};
 use didfarm_core::number::Number;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::Shown;
+use super::{Seconds, Shown};
 
 /// The days of the week in public JSON, in the order of [`DAYS`].
 pub(crate) const DAY_WORDS: [&str; DAYS.len()] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -26,6 +26,8 @@ pub(crate) struct NumberSettings<'a> {
     inbound_webhook_secret: Option<&'a str>,
     forward_to_email: Option<&'a str>,
     auto_reply: Option<AutoReply>,
+    /// Until when SMS on it is paid, if it ever was.
+    sms_paid_until: Option<Seconds>,
 }
 
 /// The endpoint that is a number's inbound URL.
@@ -51,6 +53,7 @@ impl<'a> NumberSettings<'a> {
             inbound_webhook_secret: inbound.and_then(|inbound| inbound.secret),
             forward_to_email: number.forward_to.as_deref(),
             auto_reply: number.auto_reply.as_deref().map(AutoReply::of),
+            sms_paid_until: number.add_on.map(|add_on| Seconds(add_on.paid_until)),
         }
     }
 }

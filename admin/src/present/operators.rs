@@ -27,6 +27,8 @@ pub(crate) struct Account<'a> {
     balance: Box<RawValue>,
     currency: &'static str,
     low_balance: Box<RawValue>,
+    spend_cap: Option<Box<RawValue>>,
+    spent_today: Box<RawValue>,
     key_ids: &'a [String],
 }
 
@@ -41,6 +43,8 @@ impl<'a> Account<'a> {
             balance: euros(view.balance),
             currency: CURRENCY,
             low_balance: euros(view.low_balance),
+            spend_cap: view.spend_cap.map(euros),
+            spent_today: euros(view.spent_today),
             key_ids: &view.key_ids,
         }
     }
@@ -71,6 +75,7 @@ pub(crate) struct HostedNumber {
     sms: bool,
     whatsapp: bool,
     status: &'static str,
+    sms_paid_until: Option<Fraction>,
 }
 
 impl HostedNumber {
@@ -82,6 +87,7 @@ impl HostedNumber {
             sms: number.sms,
             whatsapp: number.whatsapp,
             status: state_word(number.state),
+            sms_paid_until: number.add_on.map(|add_on| Fraction(add_on.paid_until)),
         }
     }
 }

@@ -6,9 +6,9 @@ use didfarm_core::number::{Number, NumberState};
 use didfarm_core::peer::Peer;
 use didfarm_core::reason::Reason;
 use didfarm_runtime::send::SentMessage;
+use didfarm_webhooks::content::Held;
 use serde::Serialize;
 
-use super::held::Held;
 use super::{Fraction, Shown};
 
 /// What the product has in the member `carrier` of this dialect, whoever carries the message.
@@ -31,6 +31,9 @@ struct Sent<'a> {
     body: &'a str,
     status: &'static str,
     segments: u16,
+    /// There only when smart encoding was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smart_encoding_applied: Option<bool>,
     carrier: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     send_at: Option<Fraction>,
@@ -48,6 +51,7 @@ impl<'a> SendAnswer<'a> {
             body: &message.body,
             status: message.status().as_str(),
             segments: message.segments,
+            smart_encoding_applied: message.smart_encoded,
             carrier: CARRIER,
             send_at: message.send_at.map(Fraction),
             created_at: Fraction(message.created_at),

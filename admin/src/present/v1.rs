@@ -10,10 +10,10 @@ use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::ConversationView;
 use didfarm_runtime::receive::ReceivedMessage;
 use didfarm_runtime::send::SentMessage;
+use didfarm_webhooks::content::Held;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::held::Held;
 use super::{CURRENCY, Fraction, Named, Seconds, Shown, euros};
 
 /// A message that was just accepted.
@@ -30,6 +30,9 @@ pub(crate) struct Sent<'a> {
     status: &'static str,
     segments: u16,
     encoding: &'static str,
+    /// There only when smart encoding was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smart_encoding_applied: Option<bool>,
     cost: Box<RawValue>,
     currency: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +54,7 @@ impl<'a> Sent<'a> {
             status: message.status().as_str(),
             segments: message.segments,
             encoding: message.encoding.as_str(),
+            smart_encoding_applied: message.smart_encoded,
             cost: euros(message.charge),
             currency: CURRENCY,
             send_at: message.send_at.map(Seconds),
@@ -217,6 +221,7 @@ pub(crate) struct Conversation<'a> {
     unread: u32,
     messages: u64,
     whatsapp_window: Window,
+    opted_out_at: Option<Seconds>,
     opened_at: Seconds,
     last_activity_at: Seconds,
 }
@@ -253,6 +258,7 @@ impl<'a> Conversation<'a> {
             unread: state.unread,
             messages: state.messages,
             whatsapp_window: window(state.window_expires_at(), now),
+            opted_out_at: state.opt_out().map(|opt_out| Seconds(opt_out.since)),
             opened_at: Seconds(state.opened_at),
             last_activity_at: Seconds(state.last_activity),
         }

@@ -48,10 +48,14 @@ codes! {
     BodyIncomplete = "body_incomplete", 400, "The body did not arrive whole";
     /// The carrier signed it, and it is not what the carrier's protocol says.
     CallbackUnreadable = "callback_unreadable", 400, "The callback cannot be read";
+    /// An idempotency key that is none, or more than one.
+    IdempotencyKeyInvalid = "idempotency_key_invalid", 400, "The idempotency key is not valid";
     /// The key is missing or unknown.
     Unauthorized = "unauthorized", 401, "A valid key is required";
     /// The wallet cannot pay.
     InsufficientBalance = "insufficient_balance", 402, "Insufficient wallet balance";
+    /// The account has spent as much today as it may; `ends_at` says until when.
+    SpendCapReached = "spend_cap_reached", 402, "The daily spend cap is reached";
     /// A callback's signature is missing, wrong or too old.
     SignatureInvalid = "signature_invalid", 403, "The signature is not valid";
     /// There is no such thing, or it is another account's.
@@ -70,6 +74,8 @@ codes! {
     ChannelDisabled = "channel_disabled", 409, "The channel is not enabled on this number";
     /// WhatsApp's window is closed; `expired_at` says since when.
     WindowClosed = "window_closed", 409, "The 24-hour window is closed";
+    /// The peer opted out; `since` says since when.
+    OptedOut = "opted_out", 409, "The recipient opted out";
     /// The number is hosted already.
     NumberTaken = "number_taken", 409, "The number is already hosted";
     /// The account has as many keys as it may have.
@@ -86,6 +92,8 @@ codes! {
     TooManyScheduled = "too_many_scheduled", 409, "Too many messages are scheduled";
     /// Only a message in doubt can be settled by hand.
     NotInDoubt = "not_in_doubt", 409, "The message is not in doubt";
+    /// The first request with the idempotency key is being carried out.
+    IdempotencyInProgress = "idempotency_in_progress", 409, "The request is being carried out";
     /// The body or the text in it is too large.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// The body is not declared to be JSON.
@@ -124,6 +132,8 @@ codes! {
     AutoReplyInvalid = "auto_reply_invalid", 422, "The auto-reply rules are not valid";
     /// No mail address.
     EmailInvalid = "email_invalid", 422, "The email address is not valid";
+    /// The idempotency key came with another body before.
+    IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used for another request";
     /// The account's rate limit is used up.
     RateLimited = "rate_limited", 429, "The rate limit is used up";
     /// The engine has a fault.

@@ -6,6 +6,7 @@ use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use didfarm_core::account::RateLimit;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
+use didfarm_runtime::idempotency::ClaimError;
 use didfarm_runtime::mails::MailError;
 use didfarm_runtime::operate::OperateError;
 use didfarm_runtime::read::ReadError;
@@ -15,7 +16,7 @@ use didfarm_runtime::send::{SendError, Unavailable};
 use didfarm_runtime::webhooks::WebhookError;
 
 use super::{Code, Problem};
-use crate::limit;
+use crate::{idempotency, limit};
 
 /// What was asked of the engine, as far as an error has to know.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,18 @@ impl Asked {
             SendError::Refused(refusal) => self.refused(refusal),
             SendError::RateLimited { limit, wait } => rate_limited(limit, wait),
             SendError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    pub(crate) fn claim(self, error: ClaimError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ClaimError::Reused => {
+                Problem::of_field(Code::IdempotencyKeyReused, idempotency::FIELD, detail)
+            }
+            ClaimError::InProgress => Problem::new(Code::IdempotencyInProgress, detail)
+                .with_header(RETRY_AFTER, retry_after(self.retry_after)),
+            ClaimError::Unread(error) => self.read(error),
         }
     }
 
@@ -115,6 +128,9 @@ impl Asked {
             Refusal::WindowClosed { expired_at } => {
                 at(Code::WindowClosed, "channel").with_member("expired_at", time_json(expired_at))
             }
+            Refusal::OptedOut { since } => {
+                at(Code::OptedOut, "to").with_member("since", time_json(Some(since)))
+            }
             Refusal::NoRoute => Problem::new(Code::NoRoute, detail),
             Refusal::Unfit { .. } => at(Code::ChannelUnfit, "channel"),
             // An exact decimal is a JSON number as it stands.
@@ -123,6 +139,14 @@ impl Asked {
                     .with_member("needed", needed.to_string())
                     .with_member("available", available.to_string())
             }
+            Refusal::SpendCapReached {
+                cap,
+                spent,
+                ends_at,
+            } => Problem::new(Code::SpendCapReached, detail)
+                .with_member("cap", cap.to_string())
+                .with_member("spent", spent.to_string())
+                .with_member("ends_at", time_json(Some(ends_at))),
             Refusal::AmountOutOfRange { .. } => at(Code::AmountInvalid, "amount"),
             Refusal::TooManyKeys { .. } => Problem::new(Code::TooManyKeys, detail),
             Refusal::NameOutOfRange { .. } => at(Code::NameInvalid, "name"),

@@ -152,6 +152,13 @@ fn every_refusal_names_the_field_at_fault() {
             json!("channel"),
         ),
         (
+            Refusal::OptedOut {
+                since: Timestamp::ZERO,
+            },
+            409,
+            json!("to"),
+        ),
+        (
             Refusal::Unfit {
                 channel: Channel::Sms,
                 why: "the peer is known by a name only",

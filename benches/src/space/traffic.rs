@@ -105,6 +105,7 @@ impl Traffic {
                 whatsapp: false,
                 forward_to: None,
                 auto_reply: None,
+                add_on: None,
             };
             self.numbers.push(state.clone());
             let added = Number::decide_add(state)?;

@@ -52,7 +52,10 @@ impl Template {
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(USER_AGENT, HeaderValue::from_static("didfarm"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("didfarm/", env!("CARGO_PKG_VERSION"))),
+        );
         headers.insert("webhook-id", id.expect("digits are a header's value"));
         headers.insert("webhook-timestamp", self.timestamp.clone());
         headers.insert("webhook-signature", self.signature.clone());

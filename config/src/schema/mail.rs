@@ -11,6 +11,9 @@ const PASSWORD_CHARS_MAX: usize = 4_096;
 /// The most connections to a mail server, which has few for one client.
 const CONNECTIONS_MAX: i64 = 64;
 
+/// The most bytes of attachments: what most mail servers take (10 MiB).
+const ATTACHMENTS_BYTES_MAX: i64 = 10 * 1024 * 1024;
+
 /// The password of a mail server.
 pub(crate) const SMTP_PASSWORD: Allowed = Allowed::Secret {
     chars_max: PASSWORD_CHARS_MAX,
@@ -21,6 +24,7 @@ pub(super) const MAIL: &[Rule] = &[
     rule("from", Allowed::MailAddress),
     rule("public_name", text(NAME_CHARS_MAX)),
     rule("maildir", text_or_nothing(TEXT_CHARS_MAX)),
+    whole("attachments_bytes_max", "bytes", 0, ATTACHMENTS_BYTES_MAX),
     rule("smtp", Allowed::Section(SMTP)),
     rule("replies", Allowed::Section(REPLIES)),
 ];

@@ -132,6 +132,8 @@ pub struct LimitSettings {
     pub callbacks_in_flight_max: usize,
     /// The seconds after which a refused caller is told to try again.
     pub retry_after_s: u64,
+    /// The seconds for which idempotency keys are kept.
+    pub idempotency_s: u32,
 }
 
 impl Default for LimitSettings {
@@ -142,6 +144,7 @@ impl Default for LimitSettings {
             commands_in_flight_max: 16_384,
             callbacks_in_flight_max: 16_384,
             retry_after_s: 1,
+            idempotency_s: 72 * 3_600,
         }
     }
 }

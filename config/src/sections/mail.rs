@@ -21,6 +21,8 @@ pub struct MailSettings {
     /// The maildir that mails go to without a server; empty for one in the data directory, see
     /// [`crate::Settings::maildir`].
     pub maildir: PathBuf,
+    /// The most bytes of a message's files that go with its mail, all of them together; 0 for none.
+    pub attachments_bytes_max: usize,
     /// The server that takes mails.
     pub smtp: SmtpSettings,
     /// Replies to forwarded messages.
@@ -85,6 +87,7 @@ impl Default for MailSettings {
             from: "didfarm@localhost".to_owned(),
             public_name: "didfarm".to_owned(),
             maildir: PathBuf::new(),
+            attachments_bytes_max: 5 * 1024 * 1024,
             smtp: SmtpSettings::default(),
             replies: ReplySettings::default(),
         }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod door;
+mod media;
 mod numbers;
 mod read;
 mod reasons;
@@ -32,6 +33,7 @@ use crate::{Abilities, CarrierSink, Submit, SubmitAnswer};
 use numbers::Numbers;
 
 pub use door::CHALLENGE_BYTES_MAX;
+pub use media::media_link;
 pub use reasons::REASONS;
 pub use said::REACTION_REMOVED;
 

@@ -10,6 +10,7 @@ use crate::mail::ADDRESS_BYTES_MAX;
 use crate::money::Micros;
 use crate::quiet::QuietHours;
 use crate::refusal::Refusal;
+use crate::spending::Spending;
 use crate::time::Timestamp;
 
 /// Keys that one account may have.
@@ -62,8 +63,12 @@ pub struct Account {
     pub low_balance: Option<Micros>,
     /// When nothing is sent, in the recipient's time.
     pub quiet_hours: Option<QuietHours>,
+    /// What it may spend on messages a day; `None` follows the settings' default.
+    pub spend_cap: Option<Micros>,
     /// The sum of its ledger, never below zero.
     pub balance: Micros,
+    /// What it spent on messages on the last day that it sent any.
+    pub spending: Spending,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -83,6 +88,8 @@ pub enum AccountCommand {
     SetLowBalance(Option<Micros>),
     /// Sets when nothing is sent, in the recipient's time; `None` for never.
     SetQuietHours(Option<QuietHours>),
+    /// Sets what it may spend on messages a day; `None` follows the settings' default.
+    SetSpendCap(Option<Micros>),
 }
 
 /// What happened to an account.
@@ -114,6 +121,9 @@ pub enum AccountEvent {
     /// When nothing is sent was set.
     #[serde(rename = "q")]
     QuietHoursSet(Option<QuietHours>),
+    /// What it may spend on messages a day was set.
+    #[serde(rename = "s")]
+    SpendCapSet(Option<Micros>),
     /// An accepted message was charged.
     #[serde(rename = "d")]
     Charged {
@@ -143,7 +153,8 @@ impl AccountEvent {
             | AccountEvent::RateLimitSet(_)
             | AccountEvent::EmailSet(_)
             | AccountEvent::LowBalanceSet(_)
-            | AccountEvent::QuietHoursSet(_) => None,
+            | AccountEvent::QuietHoursSet(_)
+            | AccountEvent::SpendCapSet(_) => None,
         }
     }
 }
@@ -187,7 +198,9 @@ impl Account {
             email: None,
             low_balance: None,
             quiet_hours: None,
+            spend_cap: None,
             balance: Micros::ZERO,
+            spending: Spending::default(),
             created_at: at,
         }
     }
@@ -230,6 +243,11 @@ impl Account {
                     .ok_or(Refusal::AmountOutOfRange { max: BALANCE_MAX })
             }
             AccountCommand::SetQuietHours(hours) => Ok(AccountEvent::QuietHoursSet(hours)),
+            AccountCommand::SetSpendCap(cap) => {
+                let fits = cap.is_none_or(|cap| (Micros::ZERO..=BALANCE_MAX).contains(&cap));
+                fits.then_some(AccountEvent::SpendCapSet(cap))
+                    .ok_or(Refusal::AmountOutOfRange { max: BALANCE_MAX })
+            }
         }
     }
 
@@ -256,16 +274,22 @@ impl Account {
             AccountEvent::EmailSet(email) => self.email = email.clone(),
             AccountEvent::LowBalanceSet(threshold) => self.low_balance = *threshold,
             AccountEvent::QuietHoursSet(hours) => self.quiet_hours = *hours,
+            AccountEvent::SpendCapSet(cap) => self.spend_cap = *cap,
             AccountEvent::ToppedUp(_)
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}
         }
         if let Some(amount) = event.amount() {
-            self.balance = self
-                .balance
-                .checked_add(amount)
-                .expect("decide keeps the balance in range");
+            self.add(amount);
         }
+    }
+
+    /// Adds to the balance, or takes from it, what was decided to be in range.
+    pub fn add(&mut self, amount: Micros) {
+        self.balance = self
+            .balance
+            .checked_add(amount)
+            .expect("decide keeps the balance in range");
     }
 }
 

@@ -13,7 +13,6 @@
 
 mod draft;
 mod keyword;
-mod opt_out;
 mod replied;
 mod sender;
 
@@ -22,10 +21,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::draft::{AutoReplyDraft, AutoReplyError, TextField};
-pub use self::keyword::{Folded, KEYWORD_CHARS_MAX, Keyword};
+pub use self::keyword::{KEYWORD_CHARS_MAX, Keyword};
 pub use self::replied::{AutoReplied, RuleId};
 pub use self::sender::is_person;
 use crate::channel::Channel;
+use crate::consent::{Meaning, Word};
+use crate::folded::Folded;
 use crate::hours::OpeningHours;
 use crate::peer::Peer;
 use crate::segments::BODY_CHARS_MAX;
@@ -209,10 +210,12 @@ impl AutoReplyRules {
         let Some((rule, text)) = self.rule_for(&folded, now) else {
             return Choice::Silent(SilentCause::NoRule);
         };
-        if !matches!(rule, RuleId::Keyword(_)) && opt_out::asks_for_silence(&folded) {
+        let asks_for_silence =
+            || Word::read(inbound.text).is_some_and(|word| word.meaning == Meaning::Stop);
+        if !matches!(rule, RuleId::Keyword(_)) && asks_for_silence() {
             return Choice::Silent(SilentCause::OptOut);
         }
-        if replied.within(rule, now, u64::from(self.once_per_s) * 1000) {
+        if replied.within(rule, now, self.window_ms()) {
             return Choice::Silent(SilentCause::Answered);
         }
         let text = Arc::clone(&text.text);
@@ -256,6 +259,18 @@ impl AutoReplyRules {
         self.immediate
             .as_ref()
             .map(|text| (RuleId::Immediate, text))
+    }
+
+    /// The text of the keyword rule that a message speaks to, however often it was sent.
+    pub fn keyword_text(&self, text: &str) -> Option<Arc<str>> {
+        let folded = Folded::new(text);
+        let rule = self.keywords.iter().find(|rule| rule.speaks(&folded))?;
+        Some(Arc::clone(&rule.text.text))
+    }
+
+    /// How long the window of the rules is, in milliseconds.
+    pub fn window_ms(&self) -> u64 {
+        u64::from(self.once_per_s) * 1000
     }
 
     fn speaks(&self, folded: &Folded) -> bool {

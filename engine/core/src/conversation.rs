@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auto_reply::{AutoReplied, RuleId};
 use crate::channel::Channel;
+use crate::consent::{Consent, OptOut};
 use crate::content::{Content, ContentKind};
 use crate::event::Event;
 use crate::ids::{
@@ -80,6 +81,8 @@ pub struct Conversation {
     pub aliases: Vec<Peer>,
     /// What the peer was answered by itself; `None` until it first was.
     pub auto_replied: Option<Box<AutoReplied>>,
+    /// Whether the peer may be written to; `None` until that was first said.
+    pub consent: Option<Box<Consent>>,
 }
 
 /// What a customer asks to send, or the number's own rules.
@@ -196,8 +199,8 @@ fn place(state: Option<&Conversation>, pair: Pair<'_>, fresh: &mut dyn FnMut() -
 /// `state` is `None` for a pair that never wrote; `fresh` gives an extent that nothing has.
 ///
 /// # Errors
-/// The number cannot carry the channel, the channel cannot carry the content or reach the peer, or
-/// WhatsApp's window is closed for what is no template.
+/// The number cannot carry the channel, the channel cannot carry the content or reach the peer, the peer
+/// opted out, or WhatsApp's window is closed for what is no template.
 pub fn decide_send(
     state: Option<&Conversation>,
     pair: Pair<'_>,
@@ -211,6 +214,7 @@ pub fn decide_send(
         .content
         .as_ref()
         .is_some_and(|content| content.kind == ContentKind::Template);
+    check_consent(state, &command, is_template)?;
     if command.channel == Channel::WhatsApp && !is_template {
         check_window(state, now)?;
     }
@@ -254,6 +258,24 @@ fn check_fit(peer: &Peer, command: &SendMessage) -> Result<(), Refusal> {
         channel: command.channel,
         why,
     })
+}
+
+fn check_consent(
+    state: Option<&Conversation>,
+    command: &SendMessage,
+    is_template: bool,
+) -> Result<(), Refusal> {
+    match state.and_then(Conversation::opt_out) {
+        Some(opt_out)
+            if opt_out.refuses(command.channel, is_template)
+                && !command.auto_reply.is_some_and(RuleId::passes_opt_out) =>
+        {
+            Err(Refusal::OptedOut {
+                since: opt_out.since,
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check_window(state: Option<&Conversation>, now: Timestamp) -> Result<(), Refusal> {
@@ -332,7 +354,13 @@ impl Conversation {
             inbound_indexed: false,
             aliases: Vec::new(),
             auto_replied: None,
+            consent: None,
         }
+    }
+
+    /// The opt-out of the peer that holds, if one does.
+    pub fn opt_out(&self) -> Option<&OptOut> {
+        self.consent.as_ref()?.opt_out.as_ref()
     }
 
     /// When WhatsApp's window closes or closed; `None` when the peer never wrote there.
@@ -441,6 +469,11 @@ impl Conversation {
                         .push((fact.carrier, id.clone(), fact.message));
                 }
             }
+            Event::Consent(_, fact) => {
+                let last = self.last_message();
+                let consent = self.consent.get_or_insert_default();
+                consent.evolve(fact, last, at);
+            }
             Event::Account(..)
             | Event::Number(..)
             | Event::ConversationOpened(_)
@@ -457,7 +490,9 @@ impl Conversation {
             | Event::PendingDropped(..)
             | Event::EventsForgotten(..)
             | Event::MailQueued(_)
-            | Event::MailTried(_) => {}
+            | Event::MailTried(_)
+            | Event::Guarded(_)
+            | Event::KeysForgotten(_) => {}
         }
     }
 

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountEvent;
+use crate::consent::ConsentEvent;
 use crate::conversation::Opened;
 use crate::delivery::DeliveryEvent;
 use crate::delivery::receipt::Claim;
+use crate::idempotency::{Guarded, KeyHash, Slot};
 use crate::ids::{
     AccountId, CarrierId, CarrierMessageId, ConversationId, EndpointId, EventId, Extent, MessageId,
     NumberId,
@@ -50,6 +52,9 @@ pub enum Event {
     /// An inbound message came in.
     #[serde(rename = "i")]
     Received(Received),
+    /// A peer opted out of a number, or in again.
+    #[serde(rename = "b")]
+    Consent(ConversationId, ConsentEvent),
     /// A message moved on its way to the handset.
     #[serde(rename = "d")]
     Delivery(MessageId, DeliveryEvent),
@@ -92,6 +97,12 @@ pub enum Event {
     /// A try to send a mail ended.
     #[serde(rename = "k")]
     MailTried(MailTry),
+    /// A request with an idempotency key was carried out by this entry.
+    #[serde(rename = "g")]
+    Guarded(Box<Guarded>),
+    /// Idempotency keys have been kept for as long as the settings say.
+    #[serde(rename = "q")]
+    KeysForgotten(Vec<(Slot, KeyHash)>),
 }
 
 /// A receipt whose message is not yet known.

@@ -4,14 +4,18 @@
 //! arguments, so that every rule can be enumerated in a test and replayed from the journal.
 
 pub mod account;
+pub mod add_on;
 pub mod auto_reply;
 pub mod channel;
+pub mod consent;
 pub mod content;
 pub mod conversation;
 pub mod delivery;
 pub mod e164;
 pub mod event;
+pub mod folded;
 pub mod hours;
+pub mod idempotency;
 pub mod ids;
 pub mod mail;
 pub mod message;
@@ -20,10 +24,12 @@ pub mod number;
 pub mod parts;
 pub mod peer;
 pub mod quiet;
+pub mod price;
 pub mod reason;
 pub mod refusal;
 pub mod route;
 pub mod schedule;
 pub mod segments;
+pub mod spending;
 pub mod time;
 pub mod webhook;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::add_on::{AddOn, SmsMonth, SmsPayment};
 use crate::auto_reply::AutoReplyRules;
 use crate::channel::Channel;
 use crate::e164::{E164, NumberType};
 use crate::ids::{AccountId, NumberId};
 use crate::mail::ADDRESS_BYTES_MAX;
 use crate::refusal::Refusal;
+use crate::time::Timestamp;
 
 /// Whether a number may carry anything yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Number {
     pub forward_to: Option<Box<str>>,
     /// What it answers by itself.
     pub auto_reply: Option<Arc<AutoReplyRules>>,
+    /// The months of SMS on it; `None` until it first had one.
+    pub add_on: Option<AddOn>,
 }
 
 /// What an operator or its owner asks of a number.
@@ -84,6 +88,12 @@ pub enum NumberEvent {
     /// What it answers by itself was set.
     #[serde(rename = "r")]
     AutoReplySet(Option<Arc<AutoReplyRules>>),
+    /// A month of SMS on it was paid from its owner's wallet.
+    #[serde(rename = "p")]
+    SmsPaid(SmsPayment),
+    /// The wallet did not cover the next month of SMS: the toggle is off.
+    #[serde(rename = "u")]
+    SmsSuspended,
 }
 
 impl Number {
@@ -117,6 +127,48 @@ impl Number {
             }
             NumberCommand::SetAutoReply(rules) => Ok(NumberEvent::AutoReplySet(rules)),
         }
+    }
+
+    /// The month of SMS that a setting asks to be paid: none but for a toggle that goes on, and none while a
+    /// month goes on that is paid.
+    pub fn owed_by(&self, event: &NumberEvent, now: Timestamp) -> Option<SmsMonth> {
+        let goes_on = match event {
+            NumberEvent::ChannelsSet { sms, .. } => *sms && !self.sms,
+            NumberEvent::Added(_)
+            | NumberEvent::Activated
+            | NumberEvent::ForwardingSet(_)
+            | NumberEvent::AutoReplySet(_)
+            | NumberEvent::SmsPaid(_)
+            | NumberEvent::SmsSuspended => false,
+        };
+        let is_paid = self.add_on.is_some_and(|add_on| add_on.covers(now));
+        let first = SmsMonth {
+            since: now,
+            month: 0,
+        };
+        (goes_on && !is_paid).then_some(first)
+    }
+
+    /// The month of SMS that is to be paid for the number to keep its SMS.
+    pub fn owed(&self, now: Timestamp) -> Option<SmsMonth> {
+        if !self.sms {
+            return None;
+        }
+        let add_on = self.add_on.unwrap_or(AddOn {
+            since: now,
+            month: 0,
+            paid_until: now,
+        });
+        (!add_on.covers(now)).then(|| SmsMonth {
+            since: add_on.since,
+            month: add_on.month_at(now),
+        })
+    }
+
+    /// Whether a payment is for a month that is paid already: it is no new fact then, and moves no money.
+    pub fn has_paid(&self, month: SmsMonth) -> bool {
+        let SmsMonth { since, month } = month;
+        self.add_on.is_some_and(|add_on| add_on.has(since, month))
     }
 
     fn check_channels(&self, sms: bool, whatsapp: bool) -> Result<(), Refusal> {
@@ -156,6 +208,13 @@ impl Number {
             }
             NumberEvent::ForwardingSet(address) => self.forward_to = address.clone(),
             NumberEvent::AutoReplySet(rules) => self.auto_reply = rules.clone(),
+            NumberEvent::SmsPaid(payment) => {
+                if !self.has_paid(payment.month) {
+                    let SmsMonth { since, month } = payment.month;
+                    self.add_on = Some(AddOn::paid(since, month));
+                }
+            }
+            NumberEvent::SmsSuspended => self.sms = false,
         }
     }
 }
@@ -180,6 +239,7 @@ pub fn sms_available(number: E164) -> bool {
 mod tests {
     use super::*;
     use crate::e164::Validation;
+    use crate::money::Micros;
 
     fn number(text: &str, state: NumberState, sms: bool) -> Number {
         let e164 = E164::parse(text, Validation::Possible).unwrap();
@@ -192,7 +252,64 @@ mod tests {
             whatsapp: false,
             forward_to: None,
             auto_reply: None,
+            add_on: None,
         }
+    }
+
+    #[test]
+    fn a_month_is_owed_when_sms_goes_on_and_when_the_month_is_over() {
+        let (start, later) = (Timestamp(0), Timestamp(40 * 24 * 3_600 * 1_000_000));
+        let mut hosted = number("+31201234567", NumberState::Active, false);
+        let on = NumberEvent::ChannelsSet {
+            sms: true,
+            whatsapp: false,
+        };
+        assert_eq!(hosted.owed(start), None);
+        let month = hosted.owed_by(&on, start).unwrap();
+        let paid = NumberEvent::SmsPaid(SmsPayment {
+            month,
+            amount: Micros::new(750_000),
+        });
+        hosted.evolve(&on);
+        hosted.evolve(&paid);
+        assert_eq!(
+            (hosted.owed_by(&on, start), hosted.owed(start)),
+            (None, None)
+        );
+        let once = hosted.clone();
+        assert!(hosted.has_paid(month));
+        hosted.evolve(&paid);
+        assert_eq!(hosted, once, "a repeat is no new fact");
+        let next = SmsMonth {
+            since: start,
+            month: 1,
+        };
+        assert_eq!(hosted.owed(later), Some(next));
+        // Without the money it is off, and begins anew when it goes on again.
+        hosted.evolve(&NumberEvent::SmsSuspended);
+        assert!(hosted.may_carry(Channel::Sms).is_err());
+        assert_eq!(hosted.owed(later), None);
+        let anew = SmsMonth {
+            since: later,
+            month: 0,
+        };
+        assert_eq!(hosted.owed_by(&on, later), Some(anew));
+    }
+
+    #[test]
+    fn sms_that_goes_off_and_on_within_a_paid_month_is_paid() {
+        let mut hosted = number("+31201234567", NumberState::Active, false);
+        hosted.add_on = Some(AddOn::first(Timestamp(0)));
+        let on = NumberEvent::ChannelsSet {
+            sms: true,
+            whatsapp: false,
+        };
+        assert_eq!(hosted.owed_by(&on, Timestamp(1)), None);
+        assert!(
+            hosted
+                .owed_by(&on, AddOn::first(Timestamp(0)).paid_until)
+                .is_some()
+        );
     }
 
     #[test]

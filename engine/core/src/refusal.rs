@@ -35,6 +35,12 @@ pub enum Refusal {
         /// When it closed; `None` when the peer never wrote.
         expired_at: Option<Timestamp>,
     },
+    /// The peer asked for no more messages, or somebody who may did for it.
+    #[error("the recipient opted out of messages from this number")]
+    OptedOut {
+        /// Since when.
+        since: Timestamp,
+    },
     /// No carrier is routed for the message.
     #[error("no carrier is routed for this number, destination and channel")]
     NoRoute,
@@ -53,6 +59,16 @@ pub enum Refusal {
         needed: Micros,
         /// What the wallet holds.
         available: Micros,
+    },
+    /// The account has spent as much today as it may.
+    #[error("the account's daily spend cap of {cap} euro is reached; it ends at {}", ends_at.to_rfc3339_seconds())]
+    SpendCapReached {
+        /// What may be spent a day.
+        cap: Micros,
+        /// What was spent today.
+        spent: Micros,
+        /// When the day ends.
+        ends_at: Timestamp,
     },
     /// An amount of money that is not positive or too large.
     #[error("the amount must be positive and keep the balance below {max}")]

@@ -2,12 +2,14 @@
 
 pub mod gsm7;
 mod packing;
+mod smart;
 
 use std::iter;
 
 use serde::{Deserialize, Serialize};
 
 use self::packing::Packing;
+pub use self::smart::{Forcing, forcing, look_alike, smart_encoded};
 
 /// The longest body accepted, in Unicode scalar values.
 pub const BODY_CHARS_MAX: usize = 1600;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::channel::Channel;
+use crate::consent::{ConsentChange, ConsentEvent};
 use crate::delivery::status::Status;
 use crate::ids::{AccountId, ConversationId, EndpointId, EventId, MessageId, NumberId};
 use crate::money::Micros;
@@ -52,6 +53,10 @@ event_types! {
     ConversationCreated = "conversation.created", "o";
     /// A conversation got another channel, or its peer another name.
     ConversationUpdated = "conversation.updated", "u";
+    /// A peer asked for no more messages, or somebody who may did for it.
+    ConversationOptedOut = "conversation.opted_out", "b";
+    /// A peer asked for messages again, or somebody who may did for it.
+    ConversationOptedIn = "conversation.opted_in", "c";
     /// A number came to the account.
     NumberAdded = "number.added", "a";
     /// A number was activated, or its toggles or settings changed.
@@ -94,6 +99,14 @@ pub enum Fact {
         /// What changed.
         change: ConversationChange,
     },
+    /// A peer opted out, or in again.
+    #[serde(rename = "b")]
+    Consent {
+        /// The peer.
+        peer: Peer,
+        /// Which way, and who said so.
+        said: Box<ConsentEvent>,
+    },
     /// A number came to the account.
     #[serde(rename = "a")]
     NumberAdded(NumberSnapshot),
@@ -129,6 +142,10 @@ impl Fact {
             Fact::MessageStatus { .. } => EventType::MessageStatus,
             Fact::ConversationCreated { .. } => EventType::ConversationCreated,
             Fact::ConversationUpdated { .. } => EventType::ConversationUpdated,
+            Fact::Consent { said, .. } => match said.change {
+                ConsentChange::OptedOut => EventType::ConversationOptedOut,
+                ConsentChange::OptedIn => EventType::ConversationOptedIn,
+            },
             Fact::NumberAdded(_) => EventType::NumberAdded,
             Fact::NumberUpdated(_) => EventType::NumberUpdated,
             Fact::WalletLow { .. } => EventType::WalletLow,
@@ -143,6 +160,7 @@ impl Fact {
             Fact::MessageReceived(message) | Fact::MessageStatus { message, .. } => Some(*message),
             Fact::ConversationCreated { .. }
             | Fact::ConversationUpdated { .. }
+            | Fact::Consent { .. }
             | Fact::NumberAdded(_)
             | Fact::NumberUpdated(_)
             | Fact::WalletLow { .. }

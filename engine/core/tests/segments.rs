@@ -1,7 +1,7 @@
 //! Claims about encodings and segments.
 
 use didfarm_core::segments::{
-    BODY_CHARS_MAX, Encoding, Segmentation, count, gsm7, split, unencodable,
+    BODY_CHARS_MAX, Encoding, Segmentation, count, forcing, gsm7, smart_encoded, split, unencodable,
 };
 use proptest::prelude::*;
 
@@ -276,4 +276,87 @@ proptest! {
             prop_assert!(units <= bound);
         }
     }
+}
+
+/// Characters that matter: of GSM-7, with look-alikes, of other alphabets, beyond the first plane.
+fn lively() -> impl Strategy<Value = String> {
+    "[ -~àé€…—“”’\u{a0}\u{ad}\u{301}\u{308}•мж中🙂\u{200b}ﬃ]{0,240}"
+}
+
+proptest! {
+    #[test]
+    fn smart_encoding_never_costs_more_and_settles_at_once(body in lively()) {
+        let smart = smart_encoded(&body);
+        prop_assert!(count(&smart).segments <= count(&body).segments);
+        prop_assert!(smart.len() <= body.len());
+        let again = smart_encoded(&smart);
+        prop_assert_eq!(&again, &smart);
+    }
+
+    #[test]
+    fn text_in_gsm7_stays_as_it_is(body in "[ -_a-zàéñ€{}\n]{0,400}") {
+        prop_assert_eq!(smart_encoded(&body), body.as_str());
+    }
+
+    #[test]
+    fn what_was_swapped_fits_gsm7_or_takes_fewer_segments(body in lively()) {
+        let smart = smart_encoded(&body);
+        if smart != body {
+            let (before, after) = (count(&body), count(&smart));
+            prop_assert!(after.encoding == Encoding::Gsm7 || after.segments < before.segments);
+        }
+    }
+
+    #[test]
+    fn letters_of_other_alphabets_are_never_swapped(body in "[а-яα-ω一-龥ا-ي]{1,80}") {
+        prop_assert_eq!(smart_encoded(&body), body.as_str());
+    }
+
+    #[test]
+    fn what_forces_ucs2_is_listed_once_with_its_first_place_and_its_count(body in lively()) {
+        let found = forcing(&body);
+        prop_assert_eq!(found.is_empty(), count(&body).encoding == Encoding::Gsm7);
+        prop_assert_eq!(found.iter().map(|one| one.count).sum::<usize>(), unencodable(&body).count());
+        for one in &found {
+            prop_assert_eq!(body.chars().nth(one.first), Some(one.character));
+            prop_assert_eq!(body.chars().position(|c| c == one.character), Some(one.first));
+        }
+    }
+}
+
+#[test]
+fn the_products_own_examples_are_cut_to_a_third_and_a_half() {
+    let reply = smart_encoded(EM_DASH_BODY);
+    assert_eq!(
+        (count(EM_DASH_BODY).segments, count(&reply).segments),
+        (3, 1)
+    );
+    assert_eq!(reply, EM_DASH_BODY.replace('—', "-"));
+    let hours = "Thanks for your message. Our support team is available Mon–Fri 09:00–18:00 CET. \
+        We will reply on the next business day.";
+    assert_eq!(
+        (count(hours).segments, count(&smart_encoded(hours)).segments),
+        (2, 1)
+    );
+}
+
+#[test]
+fn a_text_that_would_take_more_segments_or_be_too_long_stays() {
+    // 70 units of UCS-2 are one segment; 210 septets would be two.
+    let dots = "…".repeat(70);
+    assert_eq!(smart_encoded(&dots), dots.as_str());
+    // Fewer segments, and more characters than a body may have.
+    let long = format!("{}{}", "a".repeat(1_500), "…".repeat(100));
+    assert!(count(&long.replace('…', "...")).segments < count(&long).segments);
+    assert_eq!(smart_encoded(&long), long.as_str());
+    assert!(long.chars().count() <= BODY_CHARS_MAX);
+    // Nothing would be left to send.
+    assert_eq!(smart_encoded("\u{ad}"), "\u{ad}");
+}
+
+#[test]
+fn letters_in_two_parts_are_put_together() {
+    assert_eq!(smart_encoded("Cafe\u{301} Mu\u{308}ller"), "Café Müller");
+    // Of a letter that GSM-7 has no such form of, neither part is touched.
+    assert_eq!(smart_encoded("i\u{301}"), "i\u{301}");
 }

@@ -4,6 +4,8 @@
 //! threads costs more than the whole send. Their facts are journalled with the message that they are
 //! about; the actor owns everything else.
 
+mod spending;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -15,8 +17,10 @@ use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::money::Micros;
 use didfarm_core::quiet::QuietHours;
 use didfarm_core::refusal::Refusal;
+use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::{EventType, Targets};
 
+use self::spending::DailySpending;
 use crate::clock::Clock;
 use crate::limiter::Limiter;
 use crate::offers::{Subscription, Subscriptions};
@@ -27,6 +31,7 @@ use crate::send::LimitState;
 pub(crate) struct AccountDefaults {
     pub(crate) limit: RateLimit,
     pub(crate) low_balance: Micros,
+    pub(crate) spend_cap: Option<Micros>,
 }
 
 impl AccountDefaults {
@@ -38,6 +43,7 @@ impl AccountDefaults {
                 burst: settings.limits.burst,
             },
             low_balance: Micros::new(low_balance),
+            spend_cap: settings.price.spend_daily_max(),
         }
     }
 }
@@ -48,6 +54,8 @@ pub struct AccountHandle {
     name: Box<str>,
     /// What may be spent: the durable balance less the reservations that are not durable yet.
     available: AtomicI64,
+    /// What was spent on messages today, and what may be.
+    spending: DailySpending,
     limiter: RwLock<Limiter>,
     /// Below which the wallet counts as low.
     low_balance: AtomicI64,
@@ -76,6 +84,7 @@ impl AccountHandle {
             id: account.id,
             name: account.name.clone(),
             available: AtomicI64::new(account.balance.as_micros()),
+            spending: DailySpending::new(account, defaults.spend_cap),
             limiter: RwLock::new(Limiter::new(limit, clock)),
             low_balance: AtomicI64::new(low_balance.as_micros()),
             low_balance_default: defaults.low_balance,
@@ -108,6 +117,16 @@ impl AccountHandle {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .limit()
+    }
+
+    /// What may be spent on messages a day: the cap in force, if any.
+    pub fn spend_cap(&self) -> Option<Micros> {
+        self.spending.cap()
+    }
+
+    /// What was spent on messages today.
+    pub fn spent_today(&self, now: Timestamp) -> Micros {
+        self.spending.at(now).spent
     }
 
     /// Below which the wallet counts as low.
@@ -163,6 +182,11 @@ impl AccountHandle {
         self.rise();
     }
 
+    /// Sets what may be spent on messages a day; `None` for the default.
+    pub(crate) fn set_spend_cap(&self, cap: Option<Micros>) {
+        self.spending.set_cap(cap);
+    }
+
     /// Sets the account's endpoints.
     pub(crate) fn set_subscriptions(&self, subscriptions: Arc<[Subscription]>) {
         self.subscriptions.set(subscriptions);
@@ -197,8 +221,30 @@ impl AccountHandle {
         }
     }
 
-    /// Sets a charge aside. Given back when dropped, unless it is kept.
-    pub(crate) fn reserve(self: &Arc<Self>, charge: Micros) -> Result<Reservation, Refusal> {
+    /// Sets the charge of a message aside, within the day's cap. Given back when dropped, unless it is kept.
+    pub(crate) fn reserve(
+        self: &Arc<Self>,
+        charge: Micros,
+        now: Timestamp,
+    ) -> Result<Reservation, Refusal> {
+        self.spending.spend(charge, now)?;
+        let reserved = self.set_aside(charge, Some(now));
+        if reserved.is_err() {
+            self.spending.unspend(charge, now);
+        }
+        reserved
+    }
+
+    /// Sets a charge aside that is no message's: no cap holds it back.
+    pub(crate) fn reserve_add_on(self: &Arc<Self>, charge: Micros) -> Result<Reservation, Refusal> {
+        self.set_aside(charge, None)
+    }
+
+    fn set_aside(
+        self: &Arc<Self>,
+        charge: Micros,
+        spent_at: Option<Timestamp>,
+    ) -> Result<Reservation, Refusal> {
         let mut available = self.available.load(Ordering::Acquire);
         loop {
             let left = Account::decide_charge(Micros::new(available), charge)?;
@@ -212,6 +258,7 @@ impl AccountHandle {
                     return Ok(Reservation {
                         account: Arc::clone(self),
                         charge,
+                        spent_at,
                         low: self.fall(left),
                     });
                 }
@@ -249,6 +296,8 @@ pub(crate) struct LowBalance {
 pub(crate) struct Reservation {
     account: Arc<AccountHandle>,
     charge: Micros,
+    /// When it was counted as spent, if it was.
+    spent_at: Option<Timestamp>,
     low: Option<LowBalance>,
 }
 
@@ -261,6 +310,7 @@ impl Reservation {
     /// The message's event is in the journal: the money is spent.
     pub(crate) fn keep(mut self) {
         self.charge = Micros::ZERO;
+        self.spent_at = None;
         self.low = None;
     }
 }
@@ -268,6 +318,9 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.account.credit(self.charge);
+        if let Some(at) = self.spent_at {
+            self.account.spending.unspend(self.charge, at);
+        }
         if self.low.is_some() {
             // Nobody was told.
             self.account.is_low.store(false, Ordering::Release);
@@ -277,12 +330,11 @@ impl Drop for Reservation {
 
 #[cfg(test)]
 mod tests {
-    use didfarm_core::time::Timestamp;
-
     use super::*;
     use crate::clock::SystemClock;
 
     const PRICE: Micros = Micros::new(8_000);
+    const NOW: Timestamp = Timestamp(1);
     const LOW: i64 = 100_000;
 
     fn handle(balance: i64) -> Arc<AccountHandle> {
@@ -291,6 +343,7 @@ mod tests {
         let defaults = AccountDefaults {
             limit: RateLimit::DEFAULT,
             low_balance: Micros::new(LOW),
+            spend_cap: None,
         };
         let clock = Arc::new(SystemClock::default());
         Arc::new(AccountHandle::new(&account, &defaults, clock))
@@ -298,7 +351,7 @@ mod tests {
 
     /// Charges once; says whether the wallet is told to be low.
     fn charge(account: &Arc<AccountHandle>) -> bool {
-        let reservation = account.reserve(PRICE).unwrap();
+        let reservation = account.reserve(PRICE, NOW).unwrap();
         let low = reservation.low();
         reservation.keep();
         low.is_some()
@@ -311,7 +364,7 @@ mod tests {
             let threads: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| {
-                        let tries = (0..500).map(|_| account.reserve(PRICE));
+                        let tries = (0..500).map(|_| account.reserve(PRICE, NOW));
                         let reserved: Vec<_> = tries.filter_map(Result::ok).collect();
                         let told = reserved.iter().filter(|one| one.low().is_some()).count();
                         (reserved.into_iter().map(Reservation::keep).count(), told)
@@ -330,7 +383,7 @@ mod tests {
     #[test]
     fn a_reservation_that_is_not_kept_comes_back_and_tells_nothing() {
         let account = handle(LOW);
-        let dropped = account.reserve(PRICE).unwrap();
+        let dropped = account.reserve(PRICE, NOW).unwrap();
         let low = LowBalance {
             balance: Micros::new(LOW - 8_000),
             threshold: Micros::new(LOW),
@@ -339,6 +392,42 @@ mod tests {
         drop(dropped);
         assert_eq!(account.balance(), Micros::new(LOW));
         assert!(charge(&account), "the next one tells");
+    }
+
+    #[test]
+    fn a_daily_cap_stops_parallel_charges_at_the_last_one_that_fits() {
+        let account = handle(1_000_000_000);
+        account.set_spend_cap(Some(Micros::new(100 * 8_000 + 1)));
+        let kept = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let tries = (0..100).map(|_| account.reserve(PRICE, NOW));
+                        tries.filter_map(Result::ok).map(Reservation::keep).count()
+                    })
+                })
+                .collect();
+            let counts = threads.into_iter().map(|thread| thread.join().unwrap());
+            counts.sum::<usize>()
+        });
+        assert_eq!(kept, 100);
+        assert_eq!(account.spent_today(NOW), Micros::new(800_000));
+        let refused = account.reserve(PRICE, NOW).err();
+        assert!(matches!(refused, Some(Refusal::SpendCapReached { .. })));
+        assert!(
+            account.reserve_add_on(PRICE).is_ok(),
+            "a month of SMS is no message"
+        );
+        account.set_spend_cap(None);
+        drop(account.reserve(PRICE, NOW).unwrap());
+        assert_eq!(account.spent_today(NOW), Micros::new(800_000));
+    }
+
+    #[test]
+    fn what_the_wallet_refuses_is_not_spent() {
+        let account = handle(7_999);
+        assert!(account.reserve(PRICE, NOW).is_err());
+        assert_eq!(account.spent_today(NOW), Micros::ZERO);
     }
 
     #[test]

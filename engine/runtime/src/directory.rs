@@ -145,6 +145,17 @@ impl Directory {
         numbers
     }
 
+    /// The ids of some numbers of any account, in no order.
+    pub(crate) fn some_numbers(
+        &self,
+        max: usize,
+        wanted: impl Fn(&Number) -> bool,
+    ) -> Vec<NumberId> {
+        let tables = self.read();
+        let numbers = tables.numbers.values().filter(|number| wanted(number));
+        numbers.take(max).map(|number| number.id).collect()
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Tables> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -25,10 +25,11 @@ use crate::actors::delivery::{DeliveryInput, TICK_MS};
 use crate::actors::mails::courier::{MailStartError, MailThread};
 use crate::actors::mails::trying::Trying;
 use crate::actors::root::RootSupervisor;
-use crate::actors::webhooks::client::{ClientStartError, Clients};
+use crate::actors::webhooks::client::{ClientStartError, Clients, sender_settings};
 use crate::actors::webhooks::reach::Reach;
 use crate::actors::webhooks::rebuild::Endpoints;
 use crate::admission::Admission;
+use crate::bars::Bars;
 use crate::callback::Pace;
 use crate::carriers::start::CarrierStartError;
 use crate::carriers::{self, Faces, Views};
@@ -37,6 +38,8 @@ use crate::directory::Directory;
 use crate::fault::FaultPoints;
 use crate::handle::EngineHandle;
 use crate::handle::callbacks::EngineSink;
+use crate::idempotency;
+use crate::idempotency::table::KeyTable;
 use crate::inbox::Inbox;
 use crate::meters::Meters;
 use crate::quarantine::Quarantine;
@@ -132,15 +135,18 @@ impl Engine {
         let shared = Arc::new(share(settings, &options, store, clock)?);
         fill_directory(&shared, &accounts)?;
         endpoints.publish(&shared);
+        idempotency::sweep::load(&shared, None);
 
         let bells = Bells::new(&shared);
         let sink: Arc<dyn CarrierSink> = Arc::new(EngineSink(Arc::clone(&shared)));
         let carriers = Arc::new(carriers::start::start(&shared.settings, &sink)?);
         let faces = Arc::new(Faces::of(&carriers));
-        let clients = Clients::start(&shared)?;
+        let requests = sender_settings(&shared.settings)?;
+        let clients = Clients::start(&shared, &requests)?;
         let secret = open_secret(&shared.settings)?;
         let reply_addresses = replies::addresses(&shared.settings, &secret)?;
-        let courier = MailThread::start(&shared.settings, &secret, reply_addresses.clone())?;
+        let replies_to = reply_addresses.clone();
+        let courier = MailThread::start(&shared.settings, &secret, replies_to, requests)?;
         let partitions: Vec<Arbiter> = shared.partitions.iter().map(|_| Arbiter::new()).collect();
         let (delivery, hub, control) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
         let factories = Threads {
@@ -277,7 +283,11 @@ fn share(
     clock: Arc<dyn Clock>,
 ) -> Result<Shared, StartError> {
     let partitions = settings.engine.partition_count();
+    let stored = store.records.guarded_slots()?;
+    let age_s = settings.limits.idempotency_s;
+    let keys = KeyTable::new(age_s, Arc::clone(&store.journal), &stored);
     Ok(Shared {
+        keys: Arc::new(keys),
         admission: Admission::new(settings.limits.commands_in_flight_max),
         callbacks: Admission::new(settings.limits.callbacks_in_flight_max),
         clock,
@@ -298,9 +308,11 @@ fn share(
         hands_over: AtomicBool::new(true),
         scheduled: AtomicU64::new(0),
         routes: settings.route_table(),
+        prices: settings.price.list(),
         carrier_views: Views::default(),
         pace: Pace::default(),
         quarantine: Quarantine::default(),
+        bars: Bars::default(),
         meters: Meters::new(),
         faults: options.faults.clone(),
         ready: AtomicBool::new(false),
@@ -356,8 +368,10 @@ impl Ticker {
                 while !stopped.load(Ordering::Acquire) {
                     tick(&shared);
                     ticks = ticks.wrapping_add(1);
+                    idempotency::sweep::tick(&shared);
                     if ticks.is_multiple_of(TICKS_PER_SECOND) {
                         shared.pace.measure();
+                        shared.keys.tidy(shared.keeper.applied());
                     }
                     std::thread::sleep(Duration::from_millis(TICK_MS));
                 }

@@ -1,7 +1,9 @@
 //! The one door for everyone outside: sends, health, drains. Operators' commands are in [`operate`],
-//! reads in [`reads`], what carriers bring in [`callbacks`].
+//! reads in [`reads`], consent in [`consent`], what carriers bring in [`callbacks`].
 
 pub(crate) mod callbacks;
+mod consent;
+mod idempotency;
 mod mails;
 mod operate;
 mod reads;
@@ -18,6 +20,7 @@ use didfarm_core::conversation::SendMessage;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{AccountId, CarrierId, NumberId};
 use didfarm_core::number::Number;
+use didfarm_core::price::PriceList;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::segments;
 use tokio::sync::oneshot;
@@ -30,6 +33,7 @@ use crate::actors::partition::{PartitionInput, faulted};
 use crate::actors::root::RootSupervisor;
 use crate::carriers::Faces;
 use crate::health::Readiness;
+use crate::idempotency::Guard;
 use crate::receive::{ReceiveError, ReceivedMessage};
 use crate::send::{SendError, SendRequest, Sender, SentMessage, Unavailable, charge, validity_ms};
 use crate::shared::Shared;
@@ -58,8 +62,7 @@ impl EngineHandle {
         }
     }
 
-    /// What the engine's threads share, for tests that look inside.
-    #[cfg(test)]
+    /// What the engine's threads share.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -78,7 +81,21 @@ impl EngineHandle {
         account: &Arc<AccountHandle>,
         request: SendRequest,
     ) -> Result<SentMessage, SendError> {
-        let answer = match self.hand_over(account, request) {
+        self.send_guarded(account, request, None).await
+    }
+
+    /// As [`EngineHandle::send`], under an idempotency key if there is a guard.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing is kept of the message then, and its key is free.
+    pub async fn send_guarded(
+        &self,
+        account: &Arc<AccountHandle>,
+        mut request: SendRequest,
+        guard: Option<Box<Guard>>,
+    ) -> Result<SentMessage, SendError> {
+        let smart_encoded = request.encode();
+        let answer = match self.hand_over(account, request, guard) {
             Ok(answer) => answer,
             Err(error) => {
                 self.shared.meters.refused(&error);
@@ -89,13 +106,17 @@ impl EngineHandle {
         if let Err(error @ SendError::Unavailable(Unavailable::Faulted)) = &sent {
             self.shared.meters.refused(error);
         }
-        sent
+        sent.map(|sent| SentMessage {
+            smart_encoded,
+            ..sent
+        })
     }
 
     fn hand_over(
         &self,
         account: &Arc<AccountHandle>,
         request: SendRequest,
+        guard: Option<Box<Guard>>,
     ) -> Result<oneshot::Receiver<Result<SentMessage, SendError>>, SendError> {
         let shared = &self.shared;
         shared.gate()?;
@@ -118,7 +139,8 @@ impl EngineHandle {
             schedule::check_room(shared)?;
         }
         let segmentation = segments::count(&request.body);
-        let charge = charge(&shared.settings, segmentation.segments, account.balance())?;
+        let (segments, available) = (segmentation.segments, account.balance());
+        let charge = charge(&shared.prices, &request.to, segments, available)?;
         let permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
         let limit = account.take().map_err(|wait| SendError::RateLimited {
             limit: account.limit(),
@@ -141,6 +163,7 @@ impl EngineHandle {
             },
             account: Arc::clone(account),
             limit,
+            guard,
             reply,
             permit,
         };
@@ -150,7 +173,16 @@ impl EngineHandle {
         Ok(answer)
     }
 
-    fn own_number(&self, account: &AccountHandle, sender: Sender) -> Result<Arc<Number>, Refusal> {
+    /// The price list in force.
+    pub(crate) fn prices(&self) -> &PriceList {
+        &self.shared.prices
+    }
+
+    pub(crate) fn own_number(
+        &self,
+        account: &AccountHandle,
+        sender: Sender,
+    ) -> Result<Arc<Number>, Refusal> {
         let directory = &self.shared.directory;
         let (id, name) = match sender {
             Sender::Number(e164) => (directory.number_id(e164), e164.to_string()),

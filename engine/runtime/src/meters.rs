@@ -1,6 +1,8 @@
 //! The engine's metrics: handles made once, labels from closed sets only.
 
 pub(crate) mod auto_reply;
+pub(crate) mod consent;
+pub(crate) mod idempotency;
 pub(crate) mod mails;
 pub(crate) mod schedule;
 pub(crate) mod webhooks;
@@ -15,6 +17,7 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use self::auto_reply::AutoReplyMeter;
 use self::schedule::ScheduleMeter;
+use self::consent::ConsentMeter;
 use crate::send::{SendError, Unavailable};
 
 /// What became of a receipt.
@@ -118,6 +121,7 @@ pub(crate) struct Meters {
     pub(crate) auto_replies: AutoReplyMeter,
     pub(crate) schedule: ScheduleMeter,
     phases: [Gauge; Phase::ALL.len()],
+    pub(crate) consent: ConsentMeter,
     pub(crate) lane: QueueMeter,
     pub(crate) partition: QueueMeter,
     pub(crate) delivery: QueueMeter,
@@ -168,6 +172,7 @@ impl Meters {
             unroutable: counter!("didfarm_inbound_unroutable_total"),
             auto_replies: AutoReplyMeter::new(),
             schedule: ScheduleMeter::new(),
+            consent: ConsentMeter::new(),
             phases: Phase::ALL
                 .map(|phase| gauge!("didfarm_deliveries_open", "phase" => phase.as_str())),
             lane: QueueMeter::new("lane"),
@@ -240,7 +245,9 @@ fn reason(error: &SendError) -> &'static str {
             Refusal::NumberNotActive => "number_not_active",
             Refusal::ChannelDisabled { .. } => "channel_disabled",
             Refusal::WindowClosed { .. } => "window_closed",
+            Refusal::OptedOut { .. } => "opted_out",
             Refusal::InsufficientBalance { .. } => "insufficient_balance",
+            Refusal::SpendCapReached { .. } => "spend_cap_reached",
             Refusal::NoRoute => "no_route",
             Refusal::Unfit { .. } => "unfit",
             Refusal::SendAtPast { .. } | Refusal::SendAtTooFar { .. } => "send_at_unfit",

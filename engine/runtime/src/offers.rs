@@ -10,7 +10,7 @@ use didfarm_core::ids::{AccountId, ConversationId, EndpointId, EventId, MailId, 
 use didfarm_core::mail::{Mail, MailKind};
 use didfarm_core::message::Message;
 use didfarm_core::time::Timestamp;
-use didfarm_core::webhook::endpoint::EventFilter;
+use didfarm_core::webhook::endpoint::{Endpoint, EventFilter};
 use didfarm_core::webhook::{EventType, Fact, Target, Targets, WebhookEvent};
 
 use crate::account::{AccountHandle, LowBalance};
@@ -76,6 +76,17 @@ impl Subscriptions {
                 is_missed: !one.is_enabled,
             })
             .collect()
+    }
+}
+
+impl Subscription {
+    /// What an endpoint is told of.
+    pub(crate) fn of(endpoint: &Endpoint) -> Subscription {
+        Subscription {
+            endpoint: endpoint.id,
+            filter: endpoint.settings.filter.clone(),
+            is_enabled: endpoint.is_enabled(),
+        }
     }
 }
 

@@ -58,6 +58,10 @@ pub struct AccountView {
     pub balance: Micros,
     /// Below which the wallet counts as low: the one in force.
     pub low_balance: Micros,
+    /// What it may spend on messages a day: the cap in force, if any.
+    pub spend_cap: Option<Micros>,
+    /// What it spent on messages today.
+    pub spent_today: Micros,
     /// The public parts of its keys.
     pub key_ids: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! Sending: what a customer asks, what it costs, what comes back, and why not.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use didfarm_core::e164::E164;
 use didfarm_core::ids::{ConversationId, MessageId, NumberId};
 use didfarm_core::money::Micros;
 use didfarm_core::peer::Peer;
+use didfarm_core::price::PriceList;
 use didfarm_core::refusal::Refusal;
-use didfarm_core::segments::Encoding;
+use didfarm_core::segments::{Encoding, smart_encoded};
 use didfarm_core::time::Timestamp;
 
 /// Which of the account's numbers sends.
@@ -73,6 +75,24 @@ pub struct SendRequest {
     pub send_at: Option<Timestamp>,
     /// Whether quiet hours hold it.
     pub priority: Priority,
+    /// Whether look-alikes from GSM-7 take the place of what forces UCS-2, where that is worth it.
+    pub smart_encoding: bool,
+}
+
+impl SendRequest {
+    /// Swaps look-alikes in, if that is asked for; says whether the text is another then.
+    pub fn encode(&mut self) -> Option<bool> {
+        if !self.smart_encoding {
+            return None;
+        }
+        match smart_encoded(&self.body) {
+            Cow::Borrowed(_) => Some(false),
+            Cow::Owned(text) => {
+                self.body = text.into();
+                Some(true)
+            }
+        }
+    }
 }
 
 /// An accepted message: durable before this value exists outside of the engine.
@@ -100,12 +120,15 @@ pub struct SentMessage {
     pub segments: u16,
     /// What was charged.
     pub charge: Micros,
+    /// Whether its text is another than was given, with look-alikes from GSM-7; `None` where nobody asked
+    /// for that.
+    pub smart_encoded: Option<bool>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it will be sent, if not at once.
     pub send_at: Option<Timestamp>,
-    /// The account's limit after this message.
-    pub limit: LimitState,
+    /// The account's limit after this message; `None` when its answer is told again.
+    pub limit: Option<LimitState>,
 }
 
 impl SentMessage {
@@ -118,20 +141,19 @@ impl SentMessage {
     }
 }
 
-/// What a message of so many segments costs.
+/// What a message of so many segments to this peer costs.
 ///
 /// # Errors
 /// [`Refusal::InsufficientBalance`] for what no wallet holds; `available` is what this one does.
 pub(crate) fn charge(
-    settings: &Settings,
+    prices: &PriceList,
+    to: &Peer,
     segments: u16,
     available: Micros,
 ) -> Result<Micros, Refusal> {
-    let price = i64::try_from(settings.price.segment_micros).unwrap_or(i64::MAX);
-    let price = Micros::new(price);
-    let needed = price.checked_mul(u64::from(segments));
-    needed.ok_or(Refusal::InsufficientBalance {
-        needed: price,
+    let needed = prices.message(to, segments);
+    needed.ok_or_else(|| Refusal::InsufficientBalance {
+        needed: prices.segment(to),
         available,
     })
 }

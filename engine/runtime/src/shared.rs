@@ -7,6 +7,7 @@ use std::time::Duration;
 use didfarm_config::Settings;
 use didfarm_core::event::Entry;
 use didfarm_core::ids::{Extent, NumberId};
+use didfarm_core::price::PriceList;
 use didfarm_core::route::RouteTable;
 use didfarm_core::time::Timestamp;
 use didfarm_store::disk::lock::DirLock;
@@ -23,12 +24,14 @@ use crate::actors::partition::PartitionInput;
 use crate::actors::webhooks::HubInput;
 use crate::actors::webhooks::reach::Reach;
 use crate::admission::Admission;
+use crate::bars::Bars;
 use crate::callback::Pace;
 use crate::carriers::Views;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::fault::FaultPoints;
 use crate::health::Readiness;
+use crate::idempotency::table::KeyTable;
 use crate::inbox::Inbox;
 use crate::meters::Meters;
 use crate::quarantine::Quarantine;
@@ -54,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) delivery: Inbox<DeliveryInput>,
     pub(crate) webhooks: Inbox<HubInput>,
     pub(crate) mails: Inbox<MailInput>,
+    /// Idempotency keys.
+    pub(crate) keys: Arc<KeyTable>,
     /// Mails whose try is under way.
     pub(crate) mails_trying: Trying,
     /// Where webhook endpoints may lie.
@@ -67,11 +72,14 @@ pub(crate) struct Shared {
     /// Messages that wait for their time.
     pub(crate) scheduled: AtomicU64,
     pub(crate) routes: RouteTable,
+    pub(crate) prices: PriceList,
     /// How the carriers are, as the delivery supervisor shows it.
     pub(crate) carrier_views: Views,
     /// How fast callbacks become durable.
     pub(crate) pace: Pace,
     pub(crate) quarantine: Quarantine,
+    /// Messages that do not go because their peer opted out.
+    pub(crate) bars: Bars,
     pub(crate) meters: Meters,
     pub(crate) faults: FaultPoints,
     pub(crate) ready: AtomicBool,

@@ -136,6 +136,10 @@ pub struct Counts {
     pub attempts: u64,
     /// Mails that wait.
     pub mails: u64,
+    /// Idempotency keys that are kept.
+    pub guarded: u64,
+    /// Opt-outs, also those that ended.
+    pub opt_outs: u64,
 }
 
 impl Meta {
@@ -163,6 +167,8 @@ impl Meta {
             pending: 0,
             attempts: 0,
             mails: 0,
+            guarded: 0,
+            opt_outs: 0,
         },
         aged_total: 0,
         event_last: EventId(0),

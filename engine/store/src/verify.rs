@@ -6,7 +6,7 @@
 //! | Id | What holds |
 //! |---|---|
 //! | V1 | Every expected message is stored, with the expected body where one is given. |
-//! | V2 | An account's balance is the sum of its ledger, which never falls below zero on the way. Every outbound message has one charge, of its price; a refused one, and no other, has one refund; the ledger has nothing else but top-ups. |
+//! | V2 | An account's balance is the sum of its ledger, which never falls below zero on the way. Every outbound message has one charge, of its price; a refused one, and no other, has one refund; the ledger has nothing else but top-ups and months of SMS on numbers. |
 //! | V3 | Encoding and segments are what the body asks for; an outbound message's charge is one whole price for each segment, an inbound one's is nothing. |
 //! | V4 | A message's history begins with its first status at its creation, only moves forward, and ends with what its delivery says; it is marked read when its delivery is. |
 //! | V5 | Every message lies in an extent of exactly one conversation and agrees with it, its number and its account; the ordinals of an extent have no hole; what a conversation says of its messages is so. |
@@ -23,6 +23,9 @@
 //! | V16 | The attempts are those that results name, each under its own key and with all of its body. |
 //! | V17 | A mail lies under its own key and is of an account that exists; the ring of those that were given up has the last ones and no more. |
 //! | V18 | The parts of auto-reply rules make whole rules, of numbers that exist. |
+//! | V19 | An idempotency key is of an account that exists; the message that it leads to is that account's, outbound, and was accepted at the time of the key. |
+//! | V20 | Every ledger entry tells the balance after it, which is the sum of its account's entries up to it; a month of SMS on a number is paid once. |
+//! | V21 | An opt-out lies under its own key and is of a conversation that exists, its account and number; it is kept as one that holds exactly when its conversation says so, with the same cause. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.
@@ -31,16 +34,18 @@
 //!
 //! Memory stays small whatever is stored: some bytes for each account, API key, number and endpoint,
 //! tables of fixed size, and the replayed tail. Maps are walked once, in order; a second walk names the subjects
-//! only where the first found that two maps differ. Rows of carrier message ids are looked up one by
-//! one: their digests lie in no order that the messages have.
+//! only where the first found that two maps differ. What rows of carrier message ids and of idempotency
+//! keys lead to is looked up one by one: their digests lie in no order that the messages have.
 
 mod audit;
 mod carrier_ids;
+mod consent;
 mod conversations;
 mod counts;
 mod deliveries;
 mod expect;
 mod fact;
+mod guarded;
 mod indexes;
 mod ledger;
 mod mails;
@@ -135,7 +140,7 @@ fn check(
     }
     let mut owners = owners::check(&mut audit);
     let extents = conversations::extents(&mut audit);
-    conversations::check(&mut audit, &owners, &extents);
+    let opted_out = conversations::check(&mut audit, &owners, &extents);
     messages::check(&mut audit, &owners, &extents);
     deliveries::check_in_flight(&mut audit);
     deliveries::check_parked(&mut audit);
@@ -148,6 +153,8 @@ fn check(
     webhooks::check(&mut audit, &owners);
     mails::check(&mut audit, &owners);
     rules::check(&mut audit, &owners);
+    guarded::check(&mut audit, &owners);
+    consent::check(&mut audit, opted_out);
     suspects::check(&mut audit, &extents);
     counts::check(&mut audit);
     audit.finish()

@@ -4,6 +4,8 @@
 
 #[path = "verify/farm.rs"]
 mod farm;
+#[path = "verify/guards.rs"]
+mod guards;
 #[path = "verify/hooks.rs"]
 mod hooks;
 #[path = "recovery/model.rs"]
@@ -255,6 +257,7 @@ fn every_prefix_of_the_script_is_sound() {
         ("pending events", counts.pending),
         ("attempts", counts.attempts),
         ("mails", counts.mails),
+        ("opt-outs", counts.opt_outs),
         ("given up mails", meta.mails_given_up_total),
         ("aliases", counts.pairs - counts.conversations),
     ] {

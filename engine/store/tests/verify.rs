@@ -4,14 +4,20 @@
 mod any_order;
 #[path = "verify/carrier_ids.rs"]
 mod carrier_ids;
+#[path = "verify/consent.rs"]
+mod consent;
 #[path = "verify/directory.rs"]
 mod directory;
 #[path = "verify/extents.rs"]
 mod extents;
 #[path = "verify/farm.rs"]
 mod farm;
+#[path = "verify/guards.rs"]
+mod guards;
 #[path = "verify/hooks.rs"]
 mod hooks;
+#[path = "verify/idempotency.rs"]
+mod idempotency;
 #[path = "verify/indexes.rs"]
 mod indexes;
 #[path = "verify/messages.rs"]

@@ -40,7 +40,8 @@ const PROBE: Duration = Duration::from_secs(5);
 /// The longest head of a response, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Who we say we are.
-const AGENT: HeaderValue = HeaderValue::from_static("didfarm");
+pub(crate) const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("didfarm/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 /// Room for our headers and the `host` that the client adds.
@@ -71,6 +72,19 @@ impl Default for SenderSettings {
             idle_per_host_max: 16,
             roots_pem: Vec::new(),
         }
+    }
+}
+
+impl SenderSettings {
+    /// What connects as these settings say, to what `guard` permits.
+    pub(crate) fn connector(
+        &self,
+        guard: Arc<AddressGuard>,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<SecureConnector, SenderError> {
+        let tls = trust(&self.roots_pem).map_err(|detail| SenderError::Roots { detail })?;
+        let tcp = GuardedConnector::new(guard, resolver, self.connect_timeout);
+        Ok(SecureConnector::new(tcp, tls, self.timeout))
     }
 }
 
@@ -197,8 +211,7 @@ impl Sender {
         guard: Arc<AddressGuard>,
         resolver: Arc<dyn Resolve>,
     ) -> Result<Sender, SenderError> {
-        let tls = trust(&settings.roots_pem).map_err(|detail| SenderError::Roots { detail })?;
-        let tcp = GuardedConnector::new(guard, resolver, settings.connect_timeout);
+        let connector = settings.connector(guard, resolver)?;
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -208,7 +221,7 @@ impl Sender {
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .http2_keep_alive_interval(PROBE)
             .http2_keep_alive_timeout(PROBE)
-            .build(SecureConnector::new(tcp, tls, settings.timeout));
+            .build(connector);
         Ok(Sender {
             client,
             timeout: settings.timeout,

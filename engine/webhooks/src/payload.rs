@@ -7,6 +7,7 @@
 mod example;
 
 use bytes::Bytes;
+use didfarm_core::consent::ConsentEvent;
 use didfarm_core::delivery::status::Status;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{EventId, NumberId};
@@ -64,6 +65,8 @@ fn nested_word(kind: EventType) -> &'static str {
         EventType::MessageStatus => "sms.status",
         EventType::ConversationCreated
         | EventType::ConversationUpdated
+        | EventType::ConversationOptedOut
+        | EventType::ConversationOptedIn
         | EventType::NumberAdded
         | EventType::NumberUpdated
         | EventType::WalletLow
@@ -129,6 +132,7 @@ fn members<M: SerializeMap>(
         Fact::ConversationUpdated { peer, change } => {
             conversation(form, map, facts, peer, Some(change))?;
         }
+        Fact::Consent { peer, said } => consent(form, map, facts, peer, said)?,
         Fact::NumberAdded(snapshot) | Fact::NumberUpdated(snapshot) => {
             number(form, map, facts, event.number, snapshot)?;
         }
@@ -299,6 +303,27 @@ fn conversation<M: SerializeMap>(
             map.serialize_entry("channel", &event.channel.map(|channel| channel.as_str()))?;
         }
     }
+    map.serialize_entry("occurred_at", &time(form, facts.at))
+}
+
+fn consent<M: SerializeMap>(
+    form: PayloadForm,
+    map: &mut M,
+    facts: &Facts<'_>,
+    peer: &Peer,
+    said: &ConsentEvent,
+) -> Result<(), M::Error> {
+    let event = facts.event;
+    if let Some(id) = event.conversation {
+        subject(form, map, id.get(), id.to_string(), event)?;
+    }
+    our_number(map, facts, event.number)?;
+    map.serialize_entry("peer", &peer.to_string())?;
+    map.serialize_entry("cause", said.cause.as_str())?;
+    map.serialize_entry("word", &said.word)?;
+    let evidence = said.evidence.map(|message| message.to_string());
+    map.serialize_entry("evidence_message_id", &evidence)?;
+    map.serialize_entry("note", &said.note)?;
     map.serialize_entry("occurred_at", &time(form, facts.at))
 }
 

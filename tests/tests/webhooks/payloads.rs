@@ -12,8 +12,10 @@ use crate::{PEER, received_only, start};
 /// The text of the product's own example.
 const ORDER: &str = "Hi, I ordered a product last week and haven't received it yet. Order #4521.";
 /// Every type of event.
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 10] = [
     "conversation.created",
+    "conversation.opted_in",
+    "conversation.opted_out",
     "conversation.updated",
     "message.received",
     "message.status",
@@ -232,7 +234,7 @@ async fn an_example_of_every_type_can_be_asked_for_in_both_forms() {
             types.values().map(String::as_str).collect::<BTreeSet<_>>(),
             TYPES.into()
         );
-        for request in delivered(&sink, path, 8).await {
+        for request in delivered(&sink, path, TYPES.len() as u64).await {
             let value = opened(&request, &endpoint.secret);
             let kind = &*types[&request.webhook_id];
             let spelled = match (form, kind) {
@@ -252,6 +254,6 @@ async fn an_example_of_every_type_can_be_asked_for_in_both_forms() {
         let one = json!({ "event_types": ["wallet.low"] });
         let asked = endpoint.post("/test", &one).await.expect(202);
         assert_eq!(asked["data"].as_array().unwrap().len(), 1);
-        delivered(&sink, path, 9).await;
+        delivered(&sink, path, TYPES.len() as u64 + 1).await;
     }
 }

@@ -27,11 +27,12 @@ fn an_accepted_message_has_the_shape_of_the_product() {
         segments: 1,
         charge: Micros::new(8_000),
         send_at: None,
+        smart_encoded: None,
         created_at: Timestamp::parse_rfc3339("2026-04-05T14:22:08.5Z").unwrap(),
-        limit: LimitState {
+        limit: Some(LimitState {
             limit: RateLimit::DEFAULT,
             remaining: 9,
-        },
+        }),
     };
     let shown = serde_json::to_string(&Sent::of(&message)).unwrap();
     assert_eq!(

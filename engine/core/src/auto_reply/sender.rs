@@ -1,8 +1,8 @@
 //! Who is no person, and what no person writes.
 
-use super::keyword::Folded;
 use crate::channel::Channel;
 use crate::e164::DIGITS_MIN;
+use crate::folded::Folded;
 use crate::peer::Peer;
 
 /// Whether a person may read what is sent to the peer on the channel.

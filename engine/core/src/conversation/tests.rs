@@ -21,6 +21,7 @@ fn number() -> Number {
         whatsapp: true,
         forward_to: None,
         auto_reply: None,
+        add_on: None,
     }
 }
 

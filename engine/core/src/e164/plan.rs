@@ -62,6 +62,23 @@ pub(super) fn region(number: E164) -> Option<&'static str> {
     letters(Parts::of(number)?.to_library().get_region_code()?)
 }
 
+pub(super) fn country_code(number: E164) -> Option<u16> {
+    Parts::of(number).map(|parts| parts.country_code)
+}
+
+pub(super) fn sole_region(number: E164) -> Option<&'static str> {
+    let code = i32::from(country_code(number)?);
+    let mut regions = util().get_regions_for_country_calling_code(code)?;
+    let first = regions.next()?;
+    regions.next().is_none().then(|| letters(first)).flatten()
+}
+
+pub(super) fn country_code_of(region: &str) -> Option<u16> {
+    let mut regions = util().get_supported_regions();
+    let found = regions.find(|known| letters(*known) == Some(region))?;
+    u16::try_from(util().get_country_code_for_region(found)?).ok()
+}
+
 pub(super) fn number_type(number: E164) -> NumberType {
     let Some(parts) = Parts::of(number) else {
         return NumberType::Unknown;

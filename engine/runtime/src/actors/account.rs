@@ -66,6 +66,8 @@ impl AccountActor {
             email: state.email.as_deref().map(str::to_owned),
             balance: self.handle.balance(),
             low_balance: state.low_balance.unwrap_or(defaults.low_balance),
+            spend_cap: state.spend_cap.or(defaults.spend_cap),
+            spent_today: self.handle.spent_today(self.engine.now()),
             key_ids: state.keys.iter().map(|key| key.id.to_string()).collect(),
         }
     }
@@ -81,6 +83,7 @@ impl AccountActor {
             AccountEvent::EmailSet(email) => handle.set_email(email.as_deref()),
             AccountEvent::LowBalanceSet(threshold) => handle.set_low_balance(*threshold),
             AccountEvent::QuietHoursSet(hours) => handle.set_quiet_hours(*hours),
+            AccountEvent::SpendCapSet(cap) => handle.set_spend_cap(*cap),
             AccountEvent::Created { .. }
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}

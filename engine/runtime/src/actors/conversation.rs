@@ -1,11 +1,13 @@
 //! The conversation actor: the state of one (number, peer) pair.
 //!
 //! Owns: the conversation's state and the order of its messages. Never does: I/O; money it only
-//! reserves, through the account's handle. Messages: [`SendCommand`], [`ReceiveCommand`], [`IndexAnswer`]. Restart: it
+//! reserves, through the account's handle. Messages: [`SendCommand`], [`ReceiveCommand`], [`IndexAnswer`],
+//! [`ConsentCommand`]. Restart: it
 //! is thrown away, and the number starts a new one from the records on the next command. Limits: what
 //! waits in its mailbox is bounded by the permits of its commands.
 
 mod answering;
+mod consenting;
 mod receiving;
 mod sending;
 mod telling;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use didfarm_core::conversation::{Conversation, Pair, ReceiveMessage, SendMessage};
 use didfarm_core::event::{Entry, Event};
-use didfarm_core::ids::{MessageId, NumberId};
+use didfarm_core::ids::{ConversationId, MessageId, NumberId};
 use didfarm_core::number::Number;
 use didfarm_core::peer::Peer;
 use didfarm_core::time::Timestamp;
@@ -26,11 +28,13 @@ use didfarm_store::seq::Seq;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+pub(crate) use self::consenting::{ConsentCommand, ConsentReply};
 pub(crate) use self::receiving::ReceiveReply;
 use super::number::{ChildFailed, NumberContext};
 use super::partition::Effect;
 use crate::account::AccountHandle;
 use crate::admission::Permit;
+use crate::idempotency::Guard;
 use crate::meters::Kind;
 use crate::offers::Offer;
 use crate::send::{LimitState, SendError, SentMessage, Unavailable};
@@ -47,6 +51,8 @@ pub(crate) struct SendCommand {
     pub(crate) message: SendMessage,
     pub(crate) account: Arc<AccountHandle>,
     pub(crate) limit: LimitState,
+    /// Its idempotency key, if it has one.
+    pub(crate) guard: Option<Box<Guard>>,
     pub(crate) reply: SendReply,
     pub(crate) permit: Permit,
 }
@@ -94,6 +100,8 @@ struct Turn {
     effects: SmallVec<[Effect; 2]>,
     /// Whether an inbound message leaves the conversation for the index.
     leaves: bool,
+    /// The conversation whose messages up to this one do not go any more.
+    bar: Option<(ConversationId, MessageId)>,
 }
 
 impl Turn {
@@ -103,6 +111,7 @@ impl Turn {
             events: Vec::new(),
             effects: SmallVec::from_iter([effect]),
             leaves: false,
+            bar: None,
         }
     }
 
@@ -161,18 +170,24 @@ impl ConversationActor {
     }
 
     /// Hands what a turn came to to the journal.
-    fn append(&mut self, turn: Turn) {
+    fn append(&mut self, turn: Turn) -> Seq {
         let Turn {
             at,
             events,
             effects,
             leaves,
+            bar,
         } = turn;
-        let seq = self.number.outbox().append(Entry { at, events }, effects);
+        let append = || self.number.outbox().append(Entry { at, events }, effects);
+        let seq = match bar {
+            Some((id, upto)) => self.number.engine().bars.raise(id, upto, append),
+            None => append(),
+        };
         self.pulse.last_seq.set(seq);
         if leaves {
             self.indexed_seq = seq;
         }
+        seq
     }
 
     /// Whether the command may be handled: not when the number was rebuilt without this actor.
@@ -208,6 +223,17 @@ impl Handler<ReceiveCommand> for ConversationActor {
             self.receive(command, &ctx.address());
         } else {
             command.reply.faulted();
+        }
+    }
+}
+
+impl Handler<ConsentCommand> for ConversationActor {
+    type Result = ();
+
+    fn handle(&mut self, command: ConsentCommand, _: &mut Context<Self>) {
+        // Whoever waits for one that is not handled sees the reply channel close.
+        if self.begin() {
+            self.consent(command);
         }
     }
 }

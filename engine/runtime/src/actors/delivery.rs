@@ -15,6 +15,7 @@ mod deadlines;
 mod lane;
 mod lookup;
 mod observe;
+mod opting_out;
 mod parked;
 mod parts;
 pub(crate) mod rebuild;
@@ -33,7 +34,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use didfarm_carriers::{CarrierEvent, Receipt, Submit};
 use didfarm_core::delivery::{InFlight, Input, Outcome, Phase, Rescheduled};
 use didfarm_core::event::ParkedReceipt;
-use didfarm_core::ids::{CarrierId, MessageId};
+use didfarm_core::ids::{CarrierId, ConversationId, MessageId};
 use didfarm_core::parts::{Part, PartsKey};
 use didfarm_core::time::Timestamp;
 use didfarm_store::seq::Seq;
@@ -107,6 +108,8 @@ pub(crate) enum DeliveryInput {
     SweepOn,
     /// A customer asks for scheduled messages.
     ListScheduled(ListScheduled),
+    /// The peer of a conversation opted out: what waits of it does not go.
+    OptedOut(ConversationId),
     /// Time has passed.
     Tick,
 }
@@ -169,6 +172,7 @@ impl DeliverySupervisor {
             root,
             carriers,
         };
+        supervisor.engine.bars.restore(rebuilt.barred);
         for message in rebuilt.unanswered {
             supervisor.drive(message, Input::NoAnswer);
         }
@@ -241,6 +245,7 @@ impl DeliverySupervisor {
             // The turn goes on with it.
             DeliveryInput::SweepOn => {}
             DeliveryInput::ListScheduled(list) => self.list_scheduled(list),
+            DeliveryInput::OptedOut(conversation) => self.engine.bars.heard(conversation),
             DeliveryInput::Tick => {}
         }
     }

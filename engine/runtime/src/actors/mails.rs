@@ -10,6 +10,7 @@
 pub(crate) mod courier;
 mod desk;
 mod facts;
+mod media;
 pub(crate) mod trying;
 pub(crate) mod writer;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use didfarm_core::event::{Entry, Event};
+use didfarm_core::idempotency::GuardedAnswer;
 use didfarm_core::ids::MailId;
 use didfarm_core::mail::{AfterTry, Mail, MailTry};
 use didfarm_core::time::Timestamp;
@@ -33,6 +35,7 @@ use self::facts::Facts;
 use self::trying::Answer;
 use super::root::{Exited, RootSupervisor};
 use crate::admission::Permit;
+use crate::idempotency::Guard;
 use crate::inbox::Drain;
 use crate::mails::MailError;
 use crate::meters::Kind;
@@ -55,6 +58,8 @@ const LOAD_RETRY_MS: u64 = 5_000;
 /// A message that a customer wants forwarded.
 pub(crate) struct Forward {
     pub(crate) mail: Mail,
+    /// Its idempotency key, if it has one.
+    pub(crate) guard: Option<Box<Guard>>,
     pub(crate) reply: oneshot::Sender<Result<MailId, MailError>>,
     pub(crate) permit: Permit,
 }
@@ -142,14 +147,19 @@ impl MailSupervisor {
         }
     }
 
-    fn forward(&mut self, forward: Box<Forward>, now: Timestamp) {
+    fn forward(&mut self, mut forward: Box<Forward>, now: Timestamp) {
         if self.desk.waiting() >= MAILS_WAITING_MAX {
+            drop(forward.guard);
             // Who has gone need not be told.
             let _ = forward.reply.send(Err(Unavailable::Busy.into()));
             return;
         }
         self.events
             .push(Event::MailQueued(Box::new(forward.mail.clone())));
+        let answer = GuardedAnswer::Mail(forward.mail.id);
+        let guard = forward.guard.as_mut();
+        self.events
+            .extend(guard.map(|guard| guard.event(answer, now)));
         self.effects.push(MailEffect::Taken(forward, now));
     }
 
@@ -243,11 +253,15 @@ impl MailSupervisor {
             MailEffect::Taken(forward, at) => {
                 let Forward {
                     mail,
+                    guard,
                     reply,
                     permit,
                 } = *forward;
                 let id = mail.id;
                 self.desk.take(Waiting::fresh(Arc::new(mail), at));
+                if let Some(guard) = guard {
+                    guard.made_durable(at);
+                }
                 // It is durable: that nobody waits for the answer changes nothing.
                 let _ = reply.send(Ok(id));
                 drop(permit);

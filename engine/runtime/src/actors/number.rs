@@ -24,8 +24,8 @@ use didfarm_core::peer::Peer;
 use didfarm_store::seq::Seq;
 use rustc_hash::FxHashMap;
 
-pub(crate) use self::setting::SetNumber;
-use super::conversation::{ConversationActor, Pulse, ReceiveCommand, SendCommand};
+pub(crate) use self::setting::{RenewSms, SetNumber, SetReply};
+use super::conversation::{ConsentCommand, ConversationActor, Pulse, ReceiveCommand, SendCommand};
 use super::partition::{Effect, Lookup, NumberFailed, PartitionContext};
 use crate::account::AccountHandle;
 use crate::meters::Kind;
@@ -98,6 +98,7 @@ impl NumberContext {
 enum Command {
     Send(SendCommand),
     Receive(ReceiveCommand),
+    Consent(ConsentCommand),
 }
 
 impl Command {
@@ -105,6 +106,7 @@ impl Command {
     fn names(&self) -> (Peer, Option<Peer>) {
         match self {
             Command::Send(command) => (command.peer.clone(), None),
+            Command::Consent(command) => (command.peer.clone(), None),
             Command::Receive(command) => (command.peer.clone(), command.message.alias.clone()),
         }
     }
@@ -335,6 +337,7 @@ fn hand_over(addr: &Addr<ConversationActor>, pulse: &Pulse, command: Command, no
     match command {
         Command::Send(command) => addr.do_send(command),
         Command::Receive(command) => addr.do_send(command),
+        Command::Consent(command) => addr.do_send(command),
     }
 }
 
@@ -366,6 +369,14 @@ impl Handler<ReceiveCommand> for NumberActor {
 
     fn handle(&mut self, command: ReceiveCommand, _: &mut Context<Self>) {
         self.forward(Command::Receive(command));
+    }
+}
+
+impl Handler<ConsentCommand> for NumberActor {
+    type Result = ();
+
+    fn handle(&mut self, command: ConsentCommand, _: &mut Context<Self>) {
+        self.forward(Command::Consent(command));
     }
 }
 

@@ -12,25 +12,27 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::status::Status;
-use didfarm_core::ids::NumberId;
+use didfarm_core::ids::{ConversationId, NumberId};
 use didfarm_core::number::Number;
 use didfarm_core::peer::Peer;
 use didfarm_store::seq::Seq;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
-use super::conversation::{ReceiveCommand, ReceiveReply, SendCommand, SendReply};
+use super::conversation::{
+    ConsentCommand, ConsentReply, ReceiveCommand, ReceiveReply, SendCommand, SendReply,
+};
 use super::delivery::{DeliveryInput, NewDelivery};
-use super::number::{Loaded, NumberActor, SetNumber, Sweep};
+use super::number::{Loaded, NumberActor, RenewSms, SetNumber, SetReply, Sweep};
 use super::root::{Exited, RootSupervisor};
 use crate::admission::Permit;
 use crate::inbox::Drain;
 use crate::meters::Kind;
 use crate::meters::auto_reply::AutoReplyOutcome;
 use crate::offers::Tell;
-use crate::operate::OperateError;
 use crate::outbox::{Durable, DurableBell, Outbox};
 use crate::receive::ReceivedMessage;
 use crate::send::{SentMessage, Unavailable};
@@ -43,7 +45,9 @@ const LOOKUPS_PER_JOB_MAX: usize = 1_024;
 pub(crate) enum PartitionInput {
     Send(Box<SendCommand>),
     Receive(Box<ReceiveCommand>),
+    Consent(Box<ConsentCommand>),
     Set(SetNumber),
+    Renew(RenewSms),
     Host(Box<Number>),
 }
 
@@ -66,10 +70,22 @@ pub(crate) enum Effect {
         channel: Channel,
         delivery: Box<NewDelivery>,
     },
+    /// A peer opted out or in.
+    Consent {
+        change: ConsentChange,
+        cause: ConsentCause,
+        /// The conversation whose earlier messages do not go.
+        barred: Option<ConversationId>,
+    },
+    /// What was said of a peer's consent is so.
+    ConsentSet {
+        reply: Option<ConsentReply>,
+        _permit: Option<Permit>,
+    },
     Tell(Tell),
     NumberSet {
         number: Arc<Number>,
-        reply: oneshot::Sender<Result<Number, OperateError>>,
+        reply: SetReply,
     },
 }
 
@@ -219,9 +235,19 @@ impl PartitionActor {
                     number.do_send(*command);
                 }
             }
+            PartitionInput::Consent(command) => {
+                if let Some(number) = self.number(command.number) {
+                    number.do_send(*command);
+                }
+            }
             PartitionInput::Set(set) => {
                 if let Some(number) = self.number(set.number) {
                     number.do_send(set);
+                }
+            }
+            PartitionInput::Renew(renew) => {
+                if let Some(number) = self.number(renew.number) {
+                    number.do_send(renew);
                 }
             }
             PartitionInput::Host(number) => {
@@ -262,10 +288,27 @@ impl PartitionActor {
                     engine.meters.accepted(channel, Status::Queued);
                     engine.meters.auto_replies.count(AutoReplyOutcome::Sent);
                 }
+                Effect::Consent {
+                    change,
+                    cause,
+                    barred,
+                } => {
+                    engine.meters.consent.count(change, cause);
+                    if let Some(conversation) = barred {
+                        engine.delivery.push(DeliveryInput::OptedOut(conversation));
+                    }
+                }
+                Effect::ConsentSet { reply, _permit } => {
+                    if let Some(reply) = reply {
+                        let _ = reply.send(Ok(()));
+                    }
+                }
                 Effect::Tell(tell) => tell.perform(&engine),
                 Effect::NumberSet { number, reply } => {
                     engine.directory.set_number(&number);
-                    let _ = reply.send(Ok(Arc::unwrap_or_clone(number)));
+                    if let Some(reply) = reply {
+                        let _ = reply.send(Ok(Arc::unwrap_or_clone(number)));
+                    }
                 }
             }
         }

@@ -14,9 +14,11 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, ResponseFuture};
 use didfarm_core::account::{Account, AccountCommand};
+use didfarm_core::add_on::AddOn;
 use didfarm_core::e164::E164;
 use didfarm_core::event::{Entry, Event};
 use didfarm_core::ids::{AccountId, NumberId};
+use didfarm_core::money::Micros;
 use didfarm_core::number::{Number, NumberState};
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
@@ -33,6 +35,7 @@ use crate::meters::Kind;
 use crate::offers::{About, Offer};
 use crate::operate::{AccountView, NewAccount, NewNumber, OperateError};
 use crate::outbox::{Durable, DurableBell, Outbox};
+use crate::renewals;
 use crate::restarts::RestartBudget;
 use crate::shared::Shared;
 
@@ -186,6 +189,8 @@ impl RootSupervisor {
             email: account.email.as_deref().map(str::to_owned),
             balance: account.balance,
             low_balance: handle.low_balance(),
+            spend_cap: handle.spend_cap(),
+            spent_today: Micros::ZERO,
             key_ids: Vec::new(),
         };
         // The handle is known before it is durable, but no key opens it before then.
@@ -271,6 +276,8 @@ impl RootSupervisor {
             whatsapp: new.whatsapp,
             forward_to: None,
             auto_reply: None,
+            // The first month of SMS is paid with the order of the number.
+            add_on: new.sms.then(|| AddOn::first(self.engine.now())),
         };
         let event = Number::decide_add(number.clone())?;
         Ok((number, Event::Number(id, event)))
@@ -374,6 +381,7 @@ impl Actor for RootSupervisor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.bell.heard_by(ctx.address().recipient());
+        ctx.run_interval(renewals::LOOK_EVERY, |root, _| renewals::look(&root.engine));
     }
 }
 

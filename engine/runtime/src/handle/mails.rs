@@ -16,13 +16,14 @@ use super::reads::damaged;
 use crate::account::AccountHandle;
 use crate::actors::mails::{Forward, MailInput};
 use crate::actors::partition::faulted;
+use crate::idempotency::Guard;
 use crate::mails::{DueMail, FORWARD_BYTES_MAX, ForwardRequest, GivenUpMail, MailError};
 use crate::read::{PAGE_ROWS_MAX, ReadError};
 use crate::send::Unavailable;
 
 impl EngineHandle {
-    /// Takes a message that a customer wants forwarded by mail: when this returns `Ok`, it is durable
-    /// and will be sent.
+    /// Takes a message that a customer wants forwarded by mail, under an idempotency key if there is a
+    /// guard: when this returns `Ok`, it is durable and will be sent.
     ///
     /// # Errors
     /// See [`MailError`]; nothing is kept of the mail then.
@@ -30,6 +31,7 @@ impl EngineHandle {
         &self,
         account: &Arc<AccountHandle>,
         request: ForwardRequest,
+        guard: Option<Box<Guard>>,
     ) -> Result<MailId, MailError> {
         let shared = &self.shared;
         shared.gate()?;
@@ -58,6 +60,7 @@ impl EngineHandle {
         let (reply, answer) = oneshot::channel();
         let forward = Forward {
             mail,
+            guard,
             reply,
             permit,
         };

@@ -139,6 +139,19 @@ impl EngineHandle {
             .await
     }
 
+    /// Sets what an account may spend on messages a day; `None` for the settings' default.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn set_spend_cap(
+        &self,
+        account: AccountId,
+        cap: Option<Micros>,
+    ) -> Result<AccountView, OperateError> {
+        self.on_account(account, AccountCommand::SetSpendCap(cap))
+            .await
+    }
+
     async fn on_account(
         &self,
         account: AccountId,

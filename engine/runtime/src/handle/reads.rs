@@ -131,8 +131,8 @@ impl EngineHandle {
 }
 
 /// Counts rows looked at, and knows when a page is done.
-struct PageBuilder<T> {
-    rows: Vec<T>,
+pub(super) struct PageBuilder<T> {
+    pub(super) rows: Vec<T>,
     limit: usize,
     looked_at: usize,
     last: Option<Position>,
@@ -140,7 +140,7 @@ struct PageBuilder<T> {
 }
 
 impl<T> PageBuilder<T> {
-    fn new(limit: usize) -> PageBuilder<T> {
+    pub(super) fn new(limit: usize) -> PageBuilder<T> {
         PageBuilder {
             rows: Vec::with_capacity(limit),
             limit,
@@ -151,7 +151,7 @@ impl<T> PageBuilder<T> {
     }
 
     /// Whether the row at this position belongs to the next page.
-    fn is_full(&mut self, at: Timestamp, id: u64) -> bool {
+    pub(super) fn is_full(&mut self, at: Timestamp, id: u64) -> bool {
         if self.rows.len() == self.limit || self.looked_at == SCAN_ROWS_MAX {
             self.next = self.last;
             return true;
@@ -161,7 +161,7 @@ impl<T> PageBuilder<T> {
         false
     }
 
-    fn finish(self) -> Page<T, Position> {
+    pub(super) fn finish(self) -> Page<T, Position> {
         Page {
             rows: self.rows,
             next: self.next,

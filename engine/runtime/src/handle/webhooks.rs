@@ -16,6 +16,7 @@ use super::EngineHandle;
 use crate::actors::partition::faulted;
 use crate::actors::webhooks::HubInput;
 use crate::actors::webhooks::command::{Asked, Command, Reply};
+use crate::idempotency::Guard;
 use crate::send::Unavailable;
 use crate::webhooks::{
     Created, Enabled, EndpointView, InboundUrl, InboundUrlSet, MissedEvents, NewEndpoint,
@@ -29,7 +30,7 @@ impl EngineHandle {
         self.shared.reach.refuse(own);
     }
 
-    /// Makes an endpoint.
+    /// Makes an endpoint, under an idempotency key if there is a guard.
     ///
     /// # Errors
     /// [`WebhookError::UrlUnfit`], [`WebhookError::Refused`] for settings that do not fit or too many
@@ -39,14 +40,17 @@ impl EngineHandle {
         &self,
         account: AccountId,
         mut new: NewEndpoint,
+        guard: Option<Box<Guard>>,
     ) -> Result<Created, WebhookError> {
         new.settings.url = self.judged_url(&new.settings.url)?;
         self.check(account, &new.settings)?;
         if let Some(number) = new.number {
             self.own(account, number)?;
         }
-        self.ask(account, |reply| Command::Create(Box::new(new), reply))
-            .await
+        self.ask(account, |reply| {
+            Command::Create(Box::new(new), guard, reply)
+        })
+        .await
     }
 
     /// Changes what a customer sets of an endpoint, as far as it differs from `before`, the settings that

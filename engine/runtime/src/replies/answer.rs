@@ -237,6 +237,7 @@ impl ReplyDesk {
             validity: None,
             send_at: None,
             priority: Priority::Normal,
+            smart_encoding: false,
         };
         match self.handle.send(&account, request).await {
             Ok(_) => {

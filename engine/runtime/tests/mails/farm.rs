@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use didfarm_carriers::callback::Inbound;
 use didfarm_config::Settings;
 use didfarm_core::channel::{Channel, Direction};
+use didfarm_core::content::{Content, ContentKind, Media};
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{CarrierId, ConversationId};
 use didfarm_core::message::Message;
@@ -119,6 +120,22 @@ impl Farm {
 
     /// Lets the peer write.
     pub async fn receive(&self, body: &str) {
+        self.receive_with(body, None).await;
+    }
+
+    /// Lets the peer write and send a file.
+    pub async fn receive_with(&self, body: &str, link: Option<&str>) {
+        let content = link.map(|link| {
+            Box::new(Content {
+                media: vec![Media {
+                    url: Some(link.into()),
+                    content_type: Some("image/png".into()),
+                    filename: Some("photo.png".into()),
+                    ..Media::default()
+                }],
+                ..Content::of(ContentKind::Image)
+            })
+        });
         let inbound = Inbound {
             id: None,
             from: peer(),
@@ -126,7 +143,7 @@ impl Farm {
             to: ours(),
             channel: Channel::Sms,
             body: body.into(),
-            content: None,
+            content,
         };
         let received = self.handle.receive(CarrierId::SIMULATOR, inbound);
         received.await.unwrap();

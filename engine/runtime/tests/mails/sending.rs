@@ -7,6 +7,8 @@ use didfarm_core::time::Timestamp;
 use didfarm_runtime::mails::{ForwardRequest, MailError};
 use didfarm_runtime::send::Sender;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::farm::{Farm, eventually, field, mails_in, ours, peer, run, settings};
 use crate::server::{Mood, Server};
 
@@ -21,7 +23,9 @@ fn request(to: &str) -> ForwardRequest {
 }
 
 async fn forward(farm: &Farm, to: &str) -> MailId {
-    let forwarded = farm.handle.forward_to_email(&farm.account, request(to));
+    let forwarded = farm
+        .handle
+        .forward_to_email(&farm.account, request(to), None);
     forwarded.await.unwrap()
 }
 
@@ -75,6 +79,48 @@ fn without_a_server_mails_lie_in_the_maildir_once_and_restarts_double_none() {
 }
 
 #[test]
+fn a_file_goes_with_the_mail_and_one_that_cannot_be_had_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(dir.path());
+    settings.webhooks.allowed_networks = vec!["127.0.0.0/8".to_owned()];
+    let maildir = settings.maildir();
+    run(async {
+        let picture = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = picture.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = picture.accept().await {
+                let mut head = [0; 4_096];
+                let read = stream.read(&mut head).await.unwrap();
+                let answer = match head[..read].starts_with(b"GET /picture ") {
+                    true => "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\npicture",
+                    false => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+                };
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let farm = Farm::start(settings).await;
+        farm.forward_to(Some("ann@example.org")).await;
+        for path in ["picture", "gone"] {
+            let link = format!("http://{address}/{path}");
+            farm.receive_with(path, Some(&link)).await;
+        }
+        let mails = eventually("two mails", async || {
+            let mails = mails_in(&maildir, "new");
+            (mails.len() == 2).then_some(mails)
+        })
+        .await;
+        // "picture" in base 64.
+        let has_file = |mail: &&String| mail.contains("photo.png") && mail.contains("cGljdHVyZQ==");
+        let with_file: Vec<_> = mails.iter().filter(has_file).collect();
+        assert_eq!(with_file.len(), 1);
+        assert!(!with_file[0].contains("Media"));
+        let other = mails.iter().find(|mail| !has_file(mail)).unwrap();
+        assert!(other.contains(&format!("{address}/gone")), "{other}");
+        farm.stop();
+    });
+}
+
+#[test]
 fn what_may_not_be_forwarded_is_refused_and_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     run(async {
@@ -83,7 +129,7 @@ fn what_may_not_be_forwarded_is_refused_and_leaves_nothing() {
         foreign.number = Sender::Number(peer().number().unwrap());
         let mut long = request("bob@example.org");
         long.body = "a".repeat(8_193).into();
-        let asked = |request| farm.handle.forward_to_email(&farm.account, request);
+        let asked = |request| farm.handle.forward_to_email(&farm.account, request, None);
         assert!(matches!(asked(foreign).await, Err(MailError::Refused(_))));
         let long = asked(long).await;
         assert!(matches!(long, Err(MailError::TextTooLong { bytes: 8_193 })));

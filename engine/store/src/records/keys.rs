@@ -1,6 +1,7 @@
 //! Keys of the record maps: big-endian, so that they sort as their fields do; newest first where a
 //! list reads so.
 
+mod guarded;
 mod webhooks;
 
 use std::ops::Deref;
@@ -14,9 +15,11 @@ use didfarm_core::time::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::AGED_RECEIPTS_MAX;
+use super::read::LedgerPlace;
 use crate::packed::PackedMap;
 use crate::seq::Seq;
 
+pub use guarded::{guarded, guarded_of};
 pub use webhooks::{
     AttemptPlace, attempt, attempt_of, event, event_of, mail, mail_given_up, mail_of, pending,
     pending_of,
@@ -78,6 +81,10 @@ pub struct Maps {
     pub mails: PackedMap,
     /// Place in a ring → a mail that was given up.
     pub mails_given_up: PackedMap,
+    /// (slot, hash of an idempotency key) → what was answered under it.
+    pub guarded: PackedMap,
+    /// (account, newest first, conversation) → an opt-out, and what ended it.
+    pub opt_outs: PackedMap,
 }
 
 /// The maps of every store.
@@ -104,6 +111,8 @@ pub const MAPS: Maps = Maps {
     attempts: PackedMap::new(b'h'),
     mails: PackedMap::new(b's'),
     mails_given_up: PackedMap::new(b'u'),
+    guarded: PackedMap::new(b'y'),
+    opt_outs: PackedMap::new(b'z'),
 };
 
 /// The key of an entity whose id is one integer.
@@ -182,7 +191,7 @@ pub fn extent(conversation: ConversationId, extent: Extent) -> [u8; 16] {
     join(&conversation.0.to_be_bytes(), &extent.0.to_be_bytes())
 }
 
-/// The key of a timeline or inbox row: newest first, then the largest id first.
+/// The key of a timeline or inbox row, or of an opt-out: newest first, then the largest id first.
 pub fn newest_first(account: AccountId, at: Timestamp, id: u64) -> [u8; 20] {
     let place: [u8; 16] = join(&(!at.0.cast_unsigned()).to_be_bytes(), &(!id).to_be_bytes());
     join(&account.0.to_be_bytes(), &place)
@@ -199,6 +208,17 @@ pub fn newest_first_of(key: &[u8]) -> Option<(Timestamp, u64)> {
 pub fn ledger(account: AccountId, seq: Seq, place: u16) -> [u8; 14] {
     let tail: [u8; 10] = join(&seq.0.to_be_bytes(), &place.to_be_bytes());
     join(&account.0.to_be_bytes(), &tail)
+}
+
+/// Account and place back from [`ledger`].
+pub fn ledger_of(key: &[u8]) -> Option<(AccountId, LedgerPlace)> {
+    let (account, rest) = key.split_first_chunk()?;
+    let (seq, place) = rest.split_first_chunk()?;
+    let place = LedgerPlace {
+        seq: Seq(u64::from_be_bytes(*seq)),
+        place: u16::from_be_bytes(place.try_into().ok()?),
+    };
+    Some((AccountId(u32::from_be_bytes(*account)), place))
 }
 
 /// The key of the receipts parked under one carrier message id; ids that share it share the row.

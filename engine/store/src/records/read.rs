@@ -1,6 +1,9 @@
 //! Reading records: by id, and in pages. Every call blocks on sled: it belongs on a reader thread.
 
 mod carriers;
+mod consent;
+mod guarded;
+mod ledger;
 mod mails;
 mod rules;
 mod webhooks;
@@ -8,6 +11,7 @@ mod webhooks;
 use std::ops::Bound;
 use std::sync::Arc;
 
+pub use self::ledger::LedgerPlace;
 use didfarm_core::account::Account;
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;

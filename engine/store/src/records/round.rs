@@ -1,9 +1,11 @@
 //! One round: journal entries applied to the records through core's `evolve`, written as one batch.
 
 mod attempts;
+mod consent;
 mod conversation;
 mod delivery;
 mod directory;
+mod guarded;
 mod mails;
 mod rows;
 mod webhook_rows;
@@ -11,7 +13,7 @@ mod webhooks;
 
 use std::collections::BTreeMap;
 
-use didfarm_core::account::{Account, AccountEvent};
+use didfarm_core::account::Account;
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::event::{Entry, Event};
@@ -21,6 +23,8 @@ use didfarm_core::number::Number;
 use didfarm_core::time::Timestamp;
 
 pub use attempts::{ATTEMPTS_MAX, BODY_PART_BYTES_MAX, EVENT_ATTEMPTS_MAX, RESULTS_MAX};
+pub use consent::OptOutRow;
+pub use guarded::GuardedRow;
 pub use rows::{AgedReceipt, HeldPart, InboxRow, LedgerCause, LedgerEntry, ParkedRow, TimelineRow};
 pub use webhook_rows::{
     AttemptMark, AttemptRow, BodyPart, EndpointRecord, EventResult, EventRow, GivenUpMail,
@@ -65,6 +69,8 @@ pub struct Round<'a> {
     ledger: Added,
     webhooks: Webhooks,
     mails: Mails,
+    guarded: Working<[u8; 20], GuardedRow>,
+    opt_outs: Working<[u8; 20], OptOutRow>,
 }
 
 impl<'a> Round<'a> {
@@ -91,6 +97,8 @@ impl<'a> Round<'a> {
             ledger: Added::new(),
             webhooks: Webhooks::new(),
             mails: Mails::new(),
+            guarded: Working::new(MAPS.guarded, "idempotency key"),
+            opt_outs: Working::new(MAPS.opt_outs, "opt-out"),
         }
     }
 
@@ -135,17 +143,14 @@ impl<'a> Round<'a> {
                     .put(keys::id(fact.message.0), InFlight::new(fact, at.time));
                 self.meta.counts.in_flight += 1;
                 self.message(Message::accepted(fact, at.time));
-                let charged = AccountEvent::Charged {
-                    message: fact.message,
-                    amount: fact.charge,
-                };
-                self.account(at, fact.account, &charged)?;
+                self.charge(at, fact)?;
                 self.conversation(at, fact.conversation, event)
             }
             Event::Received(fact) => {
                 self.message(Message::received(fact, at.time));
                 self.conversation(at, fact.conversation, event)
             }
+            Event::Consent(conversation, said) => self.consent(at, *conversation, said),
             Event::Delivery(message, happened) => self.delivery(at, *message, happened),
             Event::ReceiptParked(receipt) => self.park(at, receipt),
             Event::ReceiptsUnparked(carrier, id) => self.unpark(*carrier, id).map(drop),
@@ -167,6 +172,14 @@ impl<'a> Round<'a> {
             Event::EventsForgotten(account, events) => self.forgotten(*account, events),
             Event::MailQueued(mail) => self.mail_queued(at, mail),
             Event::MailTried(tried) => self.mail_tried(at, tried),
+            Event::Guarded(guarded) => {
+                self.guard(at, guarded);
+                Ok(())
+            }
+            Event::KeysForgotten(old) => {
+                self.forget_keys(old);
+                Ok(())
+            }
         }
     }
 
@@ -193,6 +206,11 @@ impl<'a> Round<'a> {
         grow(&mut counts.auto_replies, rules);
         self.webhooks.commit(shelf, counts, &mut batch)?;
         self.mails.commit(shelf, counts, &mut batch)?;
+        grow(&mut counts.guarded, self.guarded.commit(shelf, &mut batch)?);
+        grow(
+            &mut counts.opt_outs,
+            self.opt_outs.commit(shelf, &mut batch)?,
+        );
         MAPS.inbox.apply(shelf, &inbox, &mut batch)?;
         let indexes: [(PackedMap, Added); 3] = [
             (MAPS.extents, self.extents),

@@ -64,9 +64,9 @@ pub(super) fn extents(audit: &mut Audit<'_>) -> Extents {
     extents
 }
 
-/// Looks at every conversation and notes what it calls for.
-pub(super) fn check(audit: &mut Audit<'_>, owners: &Owners, extents: &Extents) {
-    let mut claimed = 0;
+/// Looks at every conversation and notes what it calls for; says how many peers opted out.
+pub(super) fn check(audit: &mut Audit<'_>, owners: &Owners, extents: &Extents) -> u64 {
+    let (mut claimed, mut opted_out) = (0, 0);
     audit.walk(&CONVERSATIONS, |audit, key, conversation| {
         let id = conversation.id;
         audit.report.conversations += 1;
@@ -83,10 +83,12 @@ pub(super) fn check(audit: &mut Audit<'_>, owners: &Owners, extents: &Extents) {
             audit.tallies[fact.index() as usize].expect(&fact);
         });
         pairs::expect(audit, &conversation);
+        opted_out += u64::from(conversation.opt_out().is_some());
     });
     if claimed < extents.further.len() && audit.is_whole(MAPS.conversations) {
         name_strays(audit, extents);
     }
+    opted_out
 }
 
 fn check_owner(audit: &mut Audit<'_>, owners: &Owners, conversation: &Conversation) {

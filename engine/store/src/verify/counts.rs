@@ -42,7 +42,7 @@ pub(super) fn check(audit: &mut Audit<'_>) {
 
 fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
     let counts = meta.counts;
-    let stored: [(PackedMap, u64); 21] = [
+    let stored: [(PackedMap, u64); 23] = [
         (MAPS.accounts, counts.accounts),
         (MAPS.numbers, counts.numbers),
         (MAPS.conversations, counts.conversations),
@@ -63,6 +63,8 @@ fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
         (MAPS.pending, counts.pending),
         (MAPS.attempts, counts.attempts),
         (MAPS.mails, counts.mails),
+        (MAPS.guarded, counts.guarded),
+        (MAPS.opt_outs, counts.opt_outs),
         (
             MAPS.mails_given_up,
             meta.mails_given_up_total.min(MAILS_GIVEN_UP_MAX),

@@ -1,4 +1,5 @@
-//! V2: every account's balance is what its ledger comes to, and never was below zero.
+//! V2: every account's balance is what its ledger comes to, and never was below zero. V20: every entry
+//! tells the balance after it, and a month of SMS is paid once.
 
 use didfarm_core::ids::AccountId;
 use didfarm_core::money::Micros;
@@ -60,6 +61,7 @@ fn add(audit: &mut Audit<'_>, owners: &mut Owners, id: AccountId, key: &[u8], en
             format!("{} tops up by {}, which adds nothing", row(), entry.amount),
         );
     }
+    check_month(audit, owners, key, entry);
     let Some(wallet) = owners.wallets.get_mut(&id) else {
         if audit.is_whole(MAPS.accounts) {
             audit.breach(
@@ -71,9 +73,42 @@ fn add(audit: &mut Audit<'_>, owners: &mut Owners, id: AccountId, key: &[u8], en
         return;
     };
     wallet.sum += i128::from(entry.amount.as_micros());
+    let sum = wallet.sum;
+    let is_told = i128::from(entry.balance.as_micros()) == sum;
+    if !is_told && !wallet.was_mistold && audit.is_whole(MAPS.ledger) {
+        wallet.was_mistold = true;
+        let sentence = format!(
+            "{} tells a balance of {}, and the ledger comes to {sum} millionths by then",
+            row(),
+            entry.balance
+        );
+        audit.breach("V20", id, sentence);
+    }
+    let Some(wallet) = owners.wallets.get_mut(&id) else {
+        return;
+    };
     // Behind an entry that could not be read, the sum says nothing.
     if wallet.sum < 0 && !wallet.was_below_zero && audit.is_whole(MAPS.ledger) {
         wallet.was_below_zero = true;
         audit.breach("V2", id, format!("{} takes its balance below zero", row()));
+    }
+}
+
+/// Months of SMS on a number follow each other: those of one account lie in the order they were paid in.
+fn check_month(audit: &mut Audit<'_>, owners: &mut Owners, key: &[u8], entry: &LedgerEntry) {
+    let LedgerCause::SmsMonthly(number, month) = entry.cause else {
+        return;
+    };
+    let before = owners.months.insert(number, month);
+    let is_again =
+        before.is_some_and(|before| before.since == month.since && month.month <= before.month);
+    if is_again || entry.amount > Micros::ZERO {
+        let sentence = format!(
+            "the ledger entry {} pays month {} of SMS since {}, which was paid, or pays nothing",
+            maps::hex(key),
+            month.month,
+            month.since
+        );
+        audit.breach("V20", number, sentence);
     }
 }

@@ -13,8 +13,8 @@ use didfarm_core::number::Number;
 use crate::packed::PackedMap;
 use crate::records::keys::MAPS;
 use crate::records::round::{
-    AgedReceipt, AttemptRow, BodyPart, EndpointRecord, EventRow, GivenUpMail, HeldPart, InboxRow,
-    LedgerEntry, ParkedRow, PendingRow, TimelineRow,
+    AgedReceipt, AttemptRow, BodyPart, EndpointRecord, EventRow, GivenUpMail, GuardedRow, HeldPart,
+    InboxRow, LedgerEntry, OptOutRow, ParkedRow, PendingRow, TimelineRow,
 };
 
 /// A packed map whose values are records of one type.
@@ -53,6 +53,8 @@ pub(super) const ATTEMPTS: Map<AttemptRow> = Map::new(MAPS.attempts, "attempt");
 pub(super) const BODY_PARTS: Map<BodyPart> = Map::new(MAPS.attempts, "part of an attempt");
 pub(super) const MAILS: Map<WaitingMail> = Map::new(MAPS.mails, "mail");
 pub(super) const MAILS_GIVEN_UP: Map<GivenUpMail> = Map::new(MAPS.mails_given_up, "given up mail");
+pub(super) const GUARDED: Map<GuardedRow> = Map::new(MAPS.guarded, "idempotency key");
+pub(super) const OPT_OUTS: Map<OptOutRow> = Map::new(MAPS.opt_outs, "opt-out");
 
 /// What a breach calls a map.
 pub(super) fn name(map: PackedMap) -> &'static str {
@@ -79,6 +81,8 @@ pub(super) fn name(map: PackedMap) -> &'static str {
         (MAPS.attempts, "the attempts"),
         (MAPS.mails, "the mails"),
         (MAPS.mails_given_up, "the given up mails"),
+        (MAPS.guarded, "the idempotency keys"),
+        (MAPS.opt_outs, "the opt-outs"),
     ];
     known
         .into_iter()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use didfarm_core::account::Account;
+use didfarm_core::add_on::SmsMonth;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::number::Number;
@@ -20,6 +21,8 @@ pub(super) struct Wallet {
     pub sum: i128,
     /// Whether the sum was below zero after any entry.
     pub was_below_zero: bool,
+    /// Whether an entry told another balance than the sum after it.
+    pub was_mistold: bool,
 }
 
 /// What is remembered of a number.
@@ -34,6 +37,8 @@ pub(super) struct Hosted {
 pub(super) struct Owners {
     pub wallets: BTreeMap<AccountId, Wallet>,
     pub numbers: FxHashMap<NumberId, Hosted>,
+    /// The last month of SMS that the ledger has of a number.
+    pub months: FxHashMap<NumberId, SmsMonth>,
 }
 
 /// Reads the accounts (V11: keys) and the numbers (V5: owner, hosted once).
@@ -51,6 +56,7 @@ pub(super) fn check(audit: &mut Audit<'_>) -> Owners {
             balance: balance.as_micros(),
             sum: 0,
             was_below_zero: false,
+            was_mistold: false,
         };
         owners.wallets.insert(id, wallet);
         for api_key in account.keys {

@@ -76,6 +76,10 @@ pub struct Report {
     pub mails: u64,
     /// Mails that were given up and are kept.
     pub mails_given_up: u64,
+    /// Idempotency keys that are kept.
+    pub guarded: u64,
+    /// Opt-outs, also those that ended.
+    pub opt_outs: u64,
     /// Expected messages that were looked for.
     pub expected: u64,
     /// The first breaches found, [`BREACHES_KEPT_MAX`] at most.
@@ -141,6 +145,8 @@ impl fmt::Display for Report {
             ("attempts", self.attempts),
             ("mails", self.mails),
             ("given up mails", self.mails_given_up),
+            ("request keys", self.guarded),
+            ("opt-outs", self.opt_outs),
             ("expected", self.expected),
         ] {
             writeln!(f, "{name:<14} {count}")?;

@@ -104,12 +104,12 @@ pub(super) fn of_event(row: &EventRow, mut tell: impl FnMut(Fact)) {
     }
 }
 
-/// What a ledger entry is to a message; nothing for a top-up, and when its key is none.
+/// What a ledger entry is to a message; nothing where it is about none, and when its key is none.
 pub(super) fn of_ledger_entry(key: &[u8], entry: &LedgerEntry) -> Option<Fact> {
     let account = AccountId(u32::from_be_bytes(*key.first_chunk()?));
     match entry.cause {
-        LedgerCause::TopUp => None,
-        LedgerCause::Charge(message) => Some(Fact::Charge {
+        LedgerCause::TopUp | LedgerCause::SmsMonthly(..) => None,
+        LedgerCause::Charge(message) | LedgerCause::AutoReply(message) => Some(Fact::Charge {
             message,
             account,
             amount: Micros::ZERO.checked_sub(entry.amount),

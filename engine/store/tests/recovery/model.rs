@@ -16,7 +16,7 @@ use didfarm_store::seq::Seq;
 use didfarm_store::shelf::MemoryShelf;
 use didfarm_store::verify::{Expected, audit};
 
-use crate::told::Webhooks;
+use crate::told::{Keys, Webhooks};
 
 type Rows = Vec<Vec<(Vec<u8>, Vec<u8>)>>;
 
@@ -28,6 +28,7 @@ struct Told {
     refunds: BTreeMap<MessageId, i64>,
     balances: BTreeMap<AccountId, i64>,
     webhooks: Webhooks,
+    keys: Keys,
 }
 
 /// One prefix of the script.
@@ -125,6 +126,8 @@ fn rows(records: &Records) -> Rows {
         MAPS.attempts,
         MAPS.mails,
         MAPS.mails_given_up,
+        MAPS.guarded,
+        MAPS.opt_outs,
     ]
     .map(all)
     .into()
@@ -147,7 +150,8 @@ impl Told {
                     | AccountEvent::RateLimitSet(_)
                     | AccountEvent::EmailSet(_)
                     | AccountEvent::LowBalanceSet(_)
-                    | AccountEvent::QuietHoursSet(_) => {}
+                    | AccountEvent::QuietHoursSet(_)
+                    | AccountEvent::SpendCapSet(_) => {}
                     AccountEvent::Charged { .. } => panic!("an acceptance is its own charge"),
                 }
             }
@@ -164,6 +168,7 @@ impl Told {
             Event::Number(..)
             | Event::ConversationOpened(_)
             | Event::ExtentAdded(..)
+            | Event::Consent(..)
             | Event::Delivery(..)
             | Event::ReceiptParked(_)
             | Event::ReceiptsUnparked(..)
@@ -178,12 +183,14 @@ impl Told {
             | Event::EventsForgotten(..)
             | Event::MailQueued(_)
             | Event::MailTried(_) => self.webhooks.add(event),
+            Event::Guarded(_) | Event::KeysForgotten(_) => self.keys.add(event),
         }
     }
 
     /// Every message once, every charge and refund once, every wallet to the millionth.
     fn assert_in(&self, records: &Records, what: &str) {
         self.webhooks.assert_in(records, what);
+        self.keys.assert_in(records, what);
         let count = records.meta().unwrap().counts.messages;
         assert_eq!(count, self.messages.len() as u64, "{what}");
         for (id, (body, charge)) in &self.messages {
@@ -201,8 +208,10 @@ impl Told {
             let wallet = records.account(*account).unwrap().unwrap().balance;
             assert_eq!(wallet.as_micros(), *balance, "{what}: {account}");
             let entries = records.each_ledger_entry(*account, |entry| match entry.cause {
-                LedgerCause::TopUp => {}
-                LedgerCause::Charge(message) => charges.push((message, -entry.amount.as_micros())),
+                LedgerCause::TopUp | LedgerCause::SmsMonthly(..) => {}
+                LedgerCause::Charge(message) | LedgerCause::AutoReply(message) => {
+                    charges.push((message, -entry.amount.as_micros()))
+                }
                 LedgerCause::Refund(message) => refunds.push((message, entry.amount.as_micros())),
             });
             entries.unwrap();

@@ -2,11 +2,13 @@
 
 use didfarm_core::account::AccountCommand;
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::INBOUND_KNOWN_MAX;
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{Input, Outcome};
 use didfarm_core::event::Entry;
-use didfarm_core::ids::{AccountId, CarrierId, EndpointId, MessageId, NumberId};
+use didfarm_core::idempotency::GuardedAnswer;
+use didfarm_core::ids::{AccountId, CarrierId, ConversationId, EndpointId, MessageId, NumberId};
 use didfarm_core::mail::{AfterTry, MailKind};
 use didfarm_core::money::Micros;
 use didfarm_core::reason::Reason;
@@ -42,7 +44,24 @@ pub fn entries() -> Vec<Entry> {
     let [ours, theirs] = webhooks(&mut farm, (acme, office), globex);
     changes(&mut farm, (acme, ours), theirs);
     mails(&mut farm, acme, ours);
+    keys(&mut farm, acme, office);
+    consents(&mut farm, shop);
     farm.entries
+}
+
+/// Opted out of templates, then of everything, in again, and out again; what waited does not go.
+fn consents(farm: &mut Farm, shop: NumberId) {
+    let waits = farm.send(shop, PEERS[2], Channel::Sms, "too late");
+    let inbound = farm.receive(shop, PEERS[2], Channel::Sms, "stop", Some("in-stop"));
+    let conversation = ConversationId(inbound.extent().0);
+    let (out, back) = (ConsentChange::OptedOut, ConsentChange::OptedIn);
+    farm.consent(conversation, out, ConsentCause::WhatsApp);
+    farm.consent(conversation, out, ConsentCause::Keyword);
+    farm.input(waits, Input::Forbid {
+            reason: Reason::OptedOut,
+        });
+    farm.consent(conversation, back, ConsentCause::Agent);
+    farm.consent(conversation, out, ConsentCause::Carrier);
 }
 
 /// One message to each peer and three more to the first, one of them of several segments.
@@ -211,6 +230,20 @@ fn mails(farm: &mut Farm, acme: AccountId, ours: EndpointId) {
     farm.rules(NumberId(1), &["we are closed"]);
     farm.rules(NumberId(2), &["we are closed too"]);
     farm.rules(NumberId(1), &[]);
+}
+
+/// What was asked for with a key: a message, an endpoint, a mail; one key is forgotten.
+fn keys(farm: &mut Farm, acme: AccountId, office: NumberId) {
+    let message = farm.send(office, PEERS[0], Channel::Sms, "with a key");
+    let first = farm.guard(acme, 1, GuardedAnswer::Message(message, None));
+    let endpoint = farm.endpoint(acme);
+    farm.guard_endpoint(acme, 2, endpoint);
+    let cause = DisableCause::Failing;
+    let mail = farm.mail(acme, MailKind::EndpointDisabled { endpoint, cause });
+    farm.guard(acme, 3, GuardedAnswer::Mail(mail));
+    farm.forget_keys(&[&first]);
+    let message = farm.send(office, PEERS[1], Channel::Sms, "with a key too");
+    farm.guard(acme, 4, GuardedAnswer::Message(message, None));
 }
 
 /// A receipt that says the opposite of the one before it, an answer after the doubt, no receipt at all.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use didfarm_core::event::Event;
+use didfarm_core::idempotency::{Guarded, KeyHash, Slot};
 use didfarm_core::ids::{AccountId, EndpointId, EventId, MailId};
 use didfarm_core::mail::AfterTry;
 use didfarm_core::webhook::attempt::{AfterAttempt, Attempt};
@@ -141,5 +142,38 @@ impl Webhooks {
         });
         walked.unwrap();
         assert_eq!(given_up, self.given_up, "{what}");
+    }
+}
+
+/// Idempotency keys, and what was answered under each.
+#[derive(Clone, Default)]
+pub struct Keys(BTreeMap<(Slot, KeyHash), Guarded>);
+
+impl Keys {
+    pub fn add(&mut self, event: &Event) {
+        match event {
+            Event::Guarded(guarded) => {
+                let place = (guarded.slot, guarded.key);
+                self.0.insert(place, (**guarded).clone());
+            }
+            Event::KeysForgotten(old) => {
+                for place in old {
+                    self.0.remove(place);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Every key that was not forgotten, with its answer, and no other.
+    pub fn assert_in(&self, records: &Records, what: &str) {
+        let found = records.guarded_page(None, usize::MAX).unwrap();
+        let wanted: Vec<_> = self.0.keys().copied().collect();
+        assert_eq!(found, wanted, "{what}");
+        for guarded in self.0.values() {
+            let row = records.guarded(guarded.slot, guarded.key).unwrap().unwrap();
+            assert_eq!(row.answer, guarded.answer, "{what}");
+            assert_eq!(row.fingerprint, guarded.fingerprint, "{what}");
+        }
     }
 }

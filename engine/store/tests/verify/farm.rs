@@ -7,6 +7,7 @@ use std::sync::Arc;
 use didfarm_core::account::{Account, AccountCommand, AccountEvent, ApiKey};
 use didfarm_core::auto_reply::{AutoReplyDraft, AutoReplyRules};
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::{self, ConsentCause, ConsentChange, ConsentEvent};
 use didfarm_core::conversation::{
     self, Conversation, Pair, ReceiveMessage, Receiving, SendMessage,
 };
@@ -124,6 +125,7 @@ impl Farm {
             whatsapp: true,
             forward_to: None,
             auto_reply: None,
+            add_on: None,
         };
         let added = Number::decide_add(number.clone()).unwrap();
         self.numbers.insert(id, number);
@@ -259,6 +261,22 @@ impl Farm {
         message
     }
 
+    /// Says that the peer of a conversation opted out, or in again.
+    pub fn consent(&mut self, id: ConversationId, change: ConsentChange, cause: ConsentCause) {
+        let state = &self.conversations[&id];
+        let said = ConsentEvent {
+            change,
+            cause,
+            evidence: Some(state.last_message()),
+            word: (cause == ConsentCause::Keyword).then(|| "stop".into()),
+            note: None,
+        };
+        let said = consent::decide(Some(state), said).expect("it says something new");
+        let events = vec![Event::Consent(id, said)];
+        self.converse(&events);
+        self.decided(events);
+    }
+
     fn conversation_of(
         &self,
         number: NumberId,
@@ -282,6 +300,7 @@ impl Farm {
                     continue;
                 }
                 Event::ExtentAdded(id, _) => *id,
+                Event::Consent(id, _) => *id,
                 Event::Accepted(fact) => fact.conversation,
                 Event::Received(fact) => fact.conversation,
                 other => panic!("no conversation decides {other:?}"),

@@ -1,6 +1,7 @@
 //! Breaches of V2 and V3: the ledger, charges, refunds, segments.
 
-use didfarm_core::ids::AccountId;
+use didfarm_core::add_on::SmsMonth;
+use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::money::Micros;
 use didfarm_core::segments::Encoding;
 use didfarm_core::time::Timestamp;
@@ -8,7 +9,7 @@ use didfarm_store::records::keys::{self, MAPS};
 use didfarm_store::records::round::{LedgerCause, LedgerEntry};
 
 use crate::rich::Rich;
-use crate::shelves::{alter_meta, put_record, remove, rename};
+use crate::shelves::{alter_meta, put_record, remove, rename, rows};
 use crate::{Case, check};
 
 const ACCOUNT: fn(&Rich) -> String = |rich| rich.account.to_string();
@@ -20,20 +21,36 @@ const INBOUND: fn(&Rich) -> String = |rich| rich.inbound.to_string();
 /// Adds a ledger entry and keeps balance and count in step, so that only the entry itself is wrong.
 fn add_entry(rich: &Rich, cause: LedgerCause, amount: i64) {
     let key = keys::ledger(rich.account, rich.records.meta().unwrap().seq, 99);
+    let amount = Micros::new(amount);
+    let account = rich.records.account(rich.account).unwrap().unwrap();
     let entry = LedgerEntry {
         at: Timestamp(1),
-        amount: Micros::new(amount),
+        amount,
+        balance: account.balance.checked_add(amount).unwrap(),
         cause,
     };
     put_record(&rich.records, MAPS.ledger, &key, &entry);
     rich.alter_account(rich.account, |account| {
-        account.balance = account.balance.checked_add(Micros::new(amount)).unwrap();
+        account.balance = account.balance.checked_add(amount).unwrap();
     });
     alter_meta(&rich.records, |meta| meta.counts.ledger += 1);
 }
 
+/// Has every entry tell the balance after it anew, so that only what was altered is wrong.
+fn retell(rich: &Rich) {
+    let mut balances = std::collections::BTreeMap::new();
+    for (key, value) in rows(&rich.records, MAPS.ledger) {
+        let mut entry: LedgerEntry = didfarm_store::records::codec::decode(&value).unwrap();
+        let balance = balances.entry(key[..4].to_vec()).or_insert(Micros::ZERO);
+        *balance = balance.checked_add(entry.amount).unwrap();
+        entry.balance = *balance;
+        put_record(&rich.records, MAPS.ledger, &key, &entry);
+    }
+}
+
 fn remove_entry(rich: &Rich, cause: LedgerCause, amount: i64) {
     remove(&rich.records, MAPS.ledger, &rich.ledger_key(cause));
+    retell(rich);
     rich.alter_account(rich.account, |account| {
         account.balance = account.balance.checked_sub(Micros::new(amount)).unwrap();
     });
@@ -59,6 +76,7 @@ fn v2_every_movement_of_money_is_accounted_for() {
                 let key = rich.ledger_key(LedgerCause::TopUp);
                 let late = keys::ledger(rich.account, rich.records.meta().unwrap().seq, 99);
                 rename(&rich.records, MAPS.ledger, &key, &late);
+                retell(rich);
             },
         },
         Case {
@@ -90,6 +108,7 @@ fn v2_every_movement_of_money_is_accounted_for() {
                 rich.alter_account(rich.account, |account| {
                     account.balance = account.balance.checked_sub(Micros::new(1_000)).unwrap();
                 });
+                retell(rich);
             },
         },
         Case {
@@ -170,10 +189,44 @@ fn v2_every_movement_of_money_is_accounted_for() {
                 let entry = LedgerEntry {
                     at: Timestamp(1),
                     amount: Micros::new(1),
+                    balance: Micros::new(1),
                     cause: LedgerCause::TopUp,
                 };
                 put_record(&rich.records, MAPS.ledger, &key, &entry);
                 alter_meta(&rich.records, |meta| meta.counts.ledger += 1);
+            },
+        },
+    ]);
+}
+
+#[test]
+fn v19_every_entry_tells_the_balance_after_it_and_a_month_is_paid_once() {
+    check(&[
+        Case {
+            name: "an entry that tells another balance",
+            invariants: &["V20"],
+            subject: ACCOUNT,
+            alter: |rich| {
+                rich.alter_ledger(LedgerCause::Charge(rich.queued), |entry| {
+                    entry.balance = Micros::new(1)
+                });
+            },
+        },
+        Case {
+            name: "a month that is paid twice",
+            invariants: &["V20"],
+            subject: |_| NumberId(1).to_string(),
+            alter: |rich| {
+                let month = SmsMonth {
+                    since: Timestamp(1),
+                    month: 3,
+                };
+                let cause = LedgerCause::SmsMonthly(NumberId(1), month);
+                add_entry(rich, cause, -1);
+                let first = rich.ledger_key(cause);
+                let second = keys::ledger(rich.account, rich.records.meta().unwrap().seq, 98);
+                rename(&rich.records, MAPS.ledger, &first, &second);
+                add_entry(rich, cause, -1);
             },
         },
     ]);

@@ -1,11 +1,13 @@
 //! A small store that has everything: channels, phases, refunds, contradictions, receipts and parts
-//! that wait, names and their aliases, carriers' ids, endpoints and their events, mails, rules.
+//! that wait, names and their aliases, carriers' ids, endpoints and their events, mails, rules, keys.
 
 use didfarm_core::account::Account;
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::{ALIASES_MAX, Conversation, INBOUND_KNOWN_MAX};
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{InFlight, Input};
+use didfarm_core::idempotency::{Guarded, GuardedAnswer};
 use didfarm_core::ids::{
     AccountId, ConversationId, EndpointId, EventId, MailId, MessageId, NumberId,
 };
@@ -89,6 +91,8 @@ pub struct Rich {
     pub told: EventId,
     pub exhausted: EventId,
     pub mail: MailId,
+    /// Of `account`: the keys of a message, of `endpoint` and of `mail`.
+    pub guarded: [Guarded; 3],
 }
 
 impl Rich {
@@ -163,14 +167,19 @@ impl Rich {
         farm.receive(second, PEER, Channel::Sms, "to the second", None);
         farm.park(PARKED);
         let [given_back, reopened, given_up] = doubts(&mut farm, number);
-        early_ends(&mut farm, number);
+        let message_key = early_ends(&mut farm, (account, number));
         let [named, rivalled, forgetful, busy] = names(&mut farm, foreign, second);
         let parts = waiting(&mut farm);
-        let [endpoint, idle] = [account, rival].map(|account| farm.endpoint(account));
+        let endpoint = farm.endpoint(account);
+        let endpoint_key = farm.guard_endpoint(account, 8, endpoint);
+        let idle = farm.endpoint(rival);
         let [waiting, told, exhausted] = told(&mut farm, (account, endpoint), (rival, idle));
         let mail = mails(&mut farm, account, endpoint);
+        let mail_key = farm.guard(account, 9, GuardedAnswer::Mail(mail));
+        let guarded = [message_key, endpoint_key, mail_key];
         farm.rules(number, &[&*"€".repeat(1_600); 4]);
         farm.rules(foreign, &["we are closed"]);
+        consents(&mut farm, rivalled);
         let records = shelves::records_of(&farm.entries);
         let conversation = ConversationId(queued.extent().0);
         let other = ConversationId(inbound.extent().0);
@@ -206,6 +215,7 @@ impl Rich {
             told,
             exhausted,
             mail,
+            guarded,
         }
     }
 
@@ -278,6 +288,12 @@ impl Rich {
         keys::mail(self.farm.mail_due(self.mail), self.mail)
     }
 
+    /// The key of what is kept of an idempotency key.
+    pub fn guarded_key(&self, place: usize) -> [u8; 20] {
+        let guarded = &self.guarded[place];
+        keys::guarded(guarded.slot, guarded.key)
+    }
+
     /// The key of the ledger entry with this cause, of `account`'s when it is a top-up.
     pub fn ledger_key(&self, cause: LedgerCause) -> Vec<u8> {
         let rows = shelves::rows(&self.records, MAPS.ledger);
@@ -334,10 +350,11 @@ fn doubts(farm: &mut Farm, number: NumberId) -> [MessageId; 3] {
     messages
 }
 
-/// Expired, taken by what a receipt says, taken without an id, delayed.
-fn early_ends(farm: &mut Farm, number: NumberId) {
+/// Expired, taken by what a receipt says, taken without an id, delayed; the last was sent with a key.
+fn early_ends(farm: &mut Farm, (account, number): (AccountId, NumberId)) -> Guarded {
     let [expired, by_receipt, without_id, delayed] = ["expired", "by receipt", "no id", "delayed"]
         .map(|body| farm.send(number, PEER, Channel::Sms, body));
+    let guarded = farm.guard(account, 7, GuardedAnswer::Message(delayed, None));
     farm.input(expired, Input::Expired);
     farm.start(by_receipt);
     farm.named_receipt(by_receipt, Claim::Delivered);
@@ -345,6 +362,7 @@ fn early_ends(farm: &mut Farm, number: NumberId) {
     farm.accepted(without_id, 0, true);
     farm.named_receipt(without_id, Claim::EnRoute);
     farm.input(delayed, Input::Delayed);
+    guarded
 }
 
 /// Conversations whose peers have names, and one with more ids than it keeps.
@@ -397,6 +415,13 @@ fn mails(farm: &mut Farm, account: AccountId, endpoint: EndpointId) -> MailId {
     let why = "no such user".into();
     farm.tried(given_up, AfterTry::GivenUp { why });
     waiting
+}
+
+/// An opt-out that ended, and one that holds.
+fn consents(farm: &mut Farm, id: ConversationId) {
+    farm.consent(id, ConsentChange::OptedOut, ConsentCause::Agent);
+    farm.consent(id, ConsentChange::OptedIn, ConsentCause::Agent);
+    farm.consent(id, ConsentChange::OptedOut, ConsentCause::Keyword);
 }
 
 /// Receipts that aged out, parts that wait and parts that were joined.

@@ -191,7 +191,7 @@ const RAW_MAPS: [PackedMap; 5] = [
     MAPS.auto_replies,
 ];
 
-pub const ALL_MAPS: [(&str, PackedMap); 22] = [
+pub const ALL_MAPS: [(&str, PackedMap); 24] = [
     ("the accounts", MAPS.accounts),
     ("the numbers", MAPS.numbers),
     ("the conversations", MAPS.conversations),
@@ -214,6 +214,8 @@ pub const ALL_MAPS: [(&str, PackedMap); 22] = [
     ("the attempts", MAPS.attempts),
     ("the mails", MAPS.mails),
     ("the given up mails", MAPS.mails_given_up),
+    ("the idempotency keys", MAPS.guarded),
+    ("the opt-outs", MAPS.opt_outs),
 ];
 
 #[test]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::{ConsentCause, ConsentChange, ConsentEvent};
 use didfarm_core::delivery::status::Status;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{CarrierId, ConversationId, EndpointId, Extent, MessageId, NumberId};
@@ -57,7 +58,9 @@ fn tells_of_conversation(kind: EventType) -> bool {
         EventType::MessageReceived
         | EventType::MessageStatus
         | EventType::ConversationCreated
-        | EventType::ConversationUpdated => true,
+        | EventType::ConversationUpdated
+        | EventType::ConversationOptedOut
+        | EventType::ConversationOptedIn => true,
         EventType::NumberAdded
         | EventType::NumberUpdated
         | EventType::WalletLow
@@ -88,6 +91,8 @@ fn fact(kind: EventType, peer: &Peer) -> Fact {
             peer: peer.clone(),
             change: ConversationChange::ChannelAdded(Channel::WhatsApp),
         },
+        EventType::ConversationOptedOut => consent(peer, ConsentChange::OptedOut, "stop"),
+        EventType::ConversationOptedIn => consent(peer, ConsentChange::OptedIn, "start"),
         EventType::NumberAdded => Fact::NumberAdded(snapshot),
         EventType::NumberUpdated => Fact::NumberUpdated(snapshot),
         EventType::WalletLow => Fact::WalletLow {
@@ -98,6 +103,19 @@ fn fact(kind: EventType, peer: &Peer) -> Fact {
             endpoint: EndpointId(u32::MAX),
             cause: DisableCause::Failing,
         },
+    }
+}
+
+fn consent(peer: &Peer, change: ConsentChange, word: &str) -> Fact {
+    Fact::Consent {
+        peer: peer.clone(),
+        said: Box::new(ConsentEvent {
+            change,
+            cause: ConsentCause::Keyword,
+            evidence: Some(message_id()),
+            word: Some(word.into()),
+            note: None,
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod fetching;
 mod guarding;
 mod secure;
 mod server;

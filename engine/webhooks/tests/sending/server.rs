@@ -160,7 +160,9 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Received> {
         .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
         .map(|pair: (http::HeaderName, http::HeaderValue)| pair)
         .collect();
-    let length = headers["content-length"].to_str().unwrap().parse().unwrap();
+    // A request for a file has no body.
+    let length = headers.get("content-length");
+    let length = length.map_or(0, |value| value.to_str().unwrap().parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     Some(Received {

@@ -23,15 +23,15 @@ use crate::send::{SendError, charge, validity_ms};
 
 /// What a number answers to a message.
 pub(super) struct Answer {
-    peer: Peer,
-    channel: Channel,
-    text: Arc<str>,
-    rule: RuleId,
+    pub(super) peer: Peer,
+    pub(super) channel: Channel,
+    pub(super) text: Arc<str>,
+    pub(super) rule: RuleId,
 }
 
 /// Whether these are no words that the peer wrote to us: a carrier's about the peer, or a reaction to what
 /// we wrote.
-fn is_automatic(fact: &Received) -> bool {
+pub(super) fn is_automatic(fact: &Received) -> bool {
     let kind = fact.content.as_ref().map(|content| content.kind);
     matches!(kind, Some(ContentKind::Unsupported | ContentKind::Reaction))
 }
@@ -83,7 +83,8 @@ impl ConversationActor {
         let account = Arc::clone(&self.number.account);
         let (now, peer) = (turn.at, answer.peer);
         let segmentation = segments::count(&answer.text);
-        let charge = charge(&engine.settings, segmentation.segments, account.balance())?;
+        let (segments, available) = (segmentation.segments, account.balance());
+        let charge = charge(&engine.prices, &peer, segments, available)?;
         let command = SendMessage {
             channel: answer.channel,
             body: answer.text,
@@ -111,7 +112,7 @@ impl ConversationActor {
             limit: account.limit(),
             wait,
         })?;
-        let reservation = account.reserve(charge)?;
+        let reservation = account.reserve(charge, now)?;
         let fact = acceptance(&events);
         turn.effects.push(Effect::Answered {
             channel: fact.channel,

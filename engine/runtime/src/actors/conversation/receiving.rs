@@ -10,6 +10,7 @@ use didfarm_core::parts::PartsKey;
 use didfarm_core::refusal::Refusal;
 use tokio::sync::oneshot;
 
+use super::consenting::Reaction;
 use super::{ConversationActor, IndexAnswer, ReceiveCommand, Turn};
 use crate::actors::delivery::DeliveryInput;
 use crate::actors::partition::Effect;
@@ -108,7 +109,8 @@ impl ConversationActor {
         );
     }
 
-    /// Stores an inbound message that is new, with the number's own answer to it in the same entry.
+    /// Stores an inbound message that is new, with what it says of the peer's consent and the number's own
+    /// answer to it in the same entry.
     pub(super) fn take(&mut self, command: ReceiveCommand, indexed: Option<MessageId>) {
         let engine = Arc::clone(self.number.engine());
         engine.faults.on_conversation(&command.message.body);
@@ -135,9 +137,9 @@ impl ConversationActor {
                 return;
             }
         };
-        let (conversation, answer) = match (&self.state, events.last()) {
-            (_, Some(Event::Received(fact))) => (fact.conversation, self.choose_answer(fact, now)),
-            (Some(state), _) => (state.id, None),
+        let (conversation, reaction) = match (&self.state, events.last()) {
+            (_, Some(Event::Received(fact))) => (fact.conversation, self.react(fact, now)),
+            (Some(state), _) => (state.id, Reaction::default()),
             (None, _) => unreachable!("a duplicate has a conversation"),
         };
         let received = ReceivedMessage {
@@ -153,7 +155,10 @@ impl ConversationActor {
         };
         let mut turn = Turn::new(now, effect);
         self.apply(&mut turn, events);
-        if let Some(answer) = answer {
+        if let Some(event) = reaction.consent {
+            self.change_consent(&mut turn, conversation, event);
+        }
+        if let Some(answer) = reaction.answer {
             self.answer(&mut turn, answer);
         }
         self.append(turn);

@@ -6,6 +6,7 @@ use didfarm_carriers::Submit;
 use didfarm_core::conversation::decide_send;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::event::Event;
+use didfarm_core::idempotency::GuardedAnswer;
 use didfarm_core::message::Accepted;
 use didfarm_core::time::Timestamp;
 
@@ -54,14 +55,15 @@ fn sent(fact: &Accepted, now: Timestamp, limit: LimitState) -> SentMessage {
         encoding: fact.encoding,
         segments: fact.segments,
         charge: fact.charge,
+        smart_encoded: None,
         created_at: now,
         send_at: fact.send_at,
-        limit,
+        limit: Some(limit),
     }
 }
 
 impl ConversationActor {
-    pub(super) fn send(&mut self, command: SendCommand) {
+    pub(super) fn send(&mut self, mut command: SendCommand) {
         let engine = Arc::clone(self.number.engine());
         engine.faults.on_conversation(&command.message.body);
         let now = engine.now();
@@ -72,17 +74,24 @@ impl ConversationActor {
             let mut fresh = || engine.fresh_extent();
             decide_send(self.state.as_ref(), pair, command.message, now, &mut fresh)
         };
-        let reserved = decided.and_then(|decided| Ok((decided, command.account.reserve(charge)?)));
+        let reserved =
+            decided.and_then(|decided| Ok((decided, command.account.reserve(charge, now)?)));
         let ((_, events), reservation) = match reserved {
             Ok(reserved) => reserved,
             Err(refusal) => {
                 let error = SendError::Refused(refusal);
                 engine.meters.refused(&error);
+                // Whoever is refused may ask again with the same key at once.
+                drop(command.guard);
                 let _ = command.reply.send(Err(error));
                 return;
             }
         };
         let fact = acceptance(&events);
+        let guarding = command.guard.as_mut().map(|guard| {
+            let answer = GuardedAnswer::Message(fact.message, fact.send_at);
+            guard.event(answer, now)
+        });
         let effect = Effect::Accepted {
             sent: Box::new(sent(fact, now, command.limit)),
             delivery: new_delivery(fact, now),
@@ -91,10 +100,14 @@ impl ConversationActor {
         };
         let mut turn = Turn::new(now, effect);
         self.apply(&mut turn, events);
+        turn.events.extend(guarding);
         if let Some(low) = reservation.low() {
             turn.tell(engine.tell_low(now, &command.account, low));
         }
-        self.append(turn);
+        let seq = self.append(turn);
+        if let Some(guard) = command.guard {
+            guard.appended(seq, now);
+        }
         reservation.keep();
     }
 }

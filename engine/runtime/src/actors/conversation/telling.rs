@@ -1,5 +1,6 @@
 //! Telling: what endpoints and mailboxes are told of what happens in a conversation.
 
+use didfarm_core::consent::{ConsentChange, ConsentEvent};
 use didfarm_core::conversation::Conversation;
 use didfarm_core::event::Event;
 use didfarm_core::mail::MailKind;
@@ -30,9 +31,37 @@ impl ConversationActor {
         turn.tell(offers);
     }
 
+    /// What is told of a peer that opted out or in.
+    fn tell_of_consent(
+        &self,
+        state: &Conversation,
+        said: &ConsentEvent,
+        at: Timestamp,
+    ) -> Option<Offer> {
+        let about = About {
+            number: Some(state.number),
+            channel: None,
+            conversation: Some(state.id),
+        };
+        let kind = match said.change {
+            ConsentChange::OptedOut => EventType::ConversationOptedOut,
+            ConsentChange::OptedIn => EventType::ConversationOptedIn,
+        };
+        let fact = || Fact::Consent {
+            peer: state.peer.clone(),
+            said: Box::new(said.clone()),
+        };
+        let account = &*self.number.account;
+        self.number.engine().offer(at, account, about, kind, fact)
+    }
+
     /// What is told of an event that is about to be applied.
     fn tell_of(&self, state: &Conversation, event: &Event, at: Timestamp, to: &mut Vec<Offer>) {
         let channel = match event {
+            Event::Consent(_, said) => {
+                to.extend(self.tell_of_consent(state, said, at));
+                return;
+            }
             Event::Accepted(fact) => fact.channel,
             Event::Received(fact) => fact.channel,
             _ => return,

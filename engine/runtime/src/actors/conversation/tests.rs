@@ -1,6 +1,7 @@
 //! What a conversation tells, mails and answers by itself: a whole engine, and what its journal says.
 
 mod farm;
+mod renewals;
 
 use std::sync::Arc;
 
@@ -156,7 +157,7 @@ fn an_answer_that_may_not_be_sent_leaves_the_message_taken() {
             .set_rate_limit(farm.account.id(), limit)
             .await
             .unwrap();
-        let all = farm.account.reserve(farm.account.balance()).unwrap();
+        let all = farm.account.reserve_add_on(farm.account.balance()).unwrap();
         farm.receive(farm.inbound("b", "no money")).await;
         drop(all);
 

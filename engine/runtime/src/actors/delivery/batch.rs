@@ -5,14 +5,14 @@ use didfarm_core::account::AccountEvent;
 use didfarm_core::delivery::status::Status;
 use didfarm_core::delivery::{DeliveryEvent, InFlight};
 use didfarm_core::event::{Entry, Event};
-use didfarm_core::ids::{AccountId, CarrierId};
+use didfarm_core::ids::{AccountId, CarrierId, MessageId};
 use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::{EventType, Fact};
 use tokio::sync::oneshot;
 
-use super::DeliverySupervisor;
 use super::scheduling::{ScheduleReply, Sweep};
+use super::{DeliverySupervisor, opting_out};
 use crate::callback::Share;
 use crate::meters::ReceiptOutcome;
 use crate::offers::{About, Offer, Tell};
@@ -32,6 +32,8 @@ pub(crate) enum DeliveryEffect {
     Receipts(ReceiptOutcome, u64),
     Tell(Tell),
     Done(Share),
+    /// A carrier did not take a message because its peer opted out there.
+    OptedOut(MessageId),
     Resolved(oneshot::Sender<Result<(), OperateError>>),
     Changed(ScheduleReply, Result<(), NotWaiting>),
     Swept(Sweep, u64),
@@ -136,12 +138,28 @@ impl DeliverySupervisor {
         self.book.flushed(seq);
     }
 
+    fn withhold_all(&mut self, messages: Vec<(CarrierId, MessageId)>) {
+        if messages.is_empty() {
+            return;
+        }
+        self.batch.at = self.engine.now();
+        for (carrier, message) in messages {
+            self.withhold(carrier, message);
+            self.flush_if_full();
+        }
+        self.flush();
+    }
+
     /// Does what is due, in the order in which it was decided.
     pub(super) fn perform(&mut self) {
         let mut submits: Vec<(CarrierId, Vec<Submit>)> = Vec::new();
+        let mut withheld = Vec::new();
         let mut queries: Vec<(CarrierId, Vec<Query>)> = Vec::new();
         while let Some(effect) = self.outbox.next_due() {
             match effect {
+                DeliveryEffect::Submit(carrier, submit) if self.is_barred(submit.message) => {
+                    withheld.push((carrier, submit.message));
+                }
                 DeliveryEffect::Submit(carrier, submit) => add(&mut submits, carrier, submit),
                 DeliveryEffect::Query(carrier, query) => add(&mut queries, carrier, query),
                 DeliveryEffect::Refund(account, amount) => {
@@ -154,6 +172,7 @@ impl DeliverySupervisor {
                     self.engine.meters.receipt(outcome, count);
                     self.engine.pace.count(count);
                 }
+                DeliveryEffect::OptedOut(message) => opting_out::teach(&self.engine, message),
                 DeliveryEffect::Tell(tell) => tell.perform(&self.engine),
                 DeliveryEffect::Done(share) => share.done(),
                 // An operator who has gone sees it in the message.
@@ -173,6 +192,7 @@ impl DeliverySupervisor {
                 carrier.query(group);
             }
         }
+        self.withhold_all(withheld);
     }
 }
 

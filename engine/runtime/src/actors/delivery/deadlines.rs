@@ -26,6 +26,7 @@ impl DeliverySupervisor {
         }
         self.scanned_at = self.batch.mono;
         self.read_again();
+        self.settle_barred();
         let due: Vec<(MessageId, Input)> = self
             .book
             .open_deliveries()

@@ -3,7 +3,7 @@
 use didfarm_carriers::Submit;
 use didfarm_core::delivery::{InFlight, Phase};
 use didfarm_core::e164::E164;
-use didfarm_core::ids::MessageId;
+use didfarm_core::ids::{ConversationId, MessageId};
 use didfarm_core::message::Message;
 use didfarm_core::time::Timestamp;
 use didfarm_store::records::{Records, RecordsError};
@@ -24,6 +24,8 @@ pub(crate) struct Rebuilt {
     pub(super) queued: Vec<MessageId>,
     /// Messages that were being submitted.
     pub(super) unanswered: Vec<MessageId>,
+    /// Messages that do not go because their peer opted out, with their conversations.
+    pub(super) barred: Vec<(ConversationId, MessageId)>,
 }
 
 impl Rebuilt {
@@ -56,7 +58,12 @@ impl Rebuilt {
             }
         })?;
         let mut queued: Vec<(Timestamp, MessageId)> = Vec::new();
+        let mut barred = Vec::new();
+        let has_opt_outs = records.meta()?.counts.opt_outs > 0;
         for open in waiting {
+            if has_opt_outs && is_barred(records, &open)? {
+                barred.push((open.conversation, open.message));
+            }
             if open.delivery.phase == Phase::Queued {
                 queued.push((open.waits_since(), open.message));
             }
@@ -83,8 +90,16 @@ impl Rebuilt {
             calendar: Calendar::of(&slots),
             queued: queued.into_iter().map(|(_, message)| message).collect(),
             unanswered,
+            barred,
         })
     }
+}
+
+/// Whether the peer opted out after the message was accepted.
+fn is_barred(records: &Records, open: &InFlight) -> Result<bool, RecordsError> {
+    let conversation = records.conversation(open.conversation)?;
+    let consent = conversation.and_then(|conversation| conversation.consent);
+    Ok(consent.is_some_and(|consent| consent.bars(open.message)))
 }
 
 /// What is to be handed over of a message that no carrier is known to have taken.

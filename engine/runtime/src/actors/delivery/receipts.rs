@@ -80,7 +80,10 @@ impl DeliverySupervisor {
                 ..
             }
         );
-        let outcome = self.drive(message, input);
+        let outcome = self.drive(message, input.clone());
+        if matches!(outcome, Outcome::Moved(_) | Outcome::Contradiction(_)) {
+            self.learn_from(message, &input);
+        }
         if matches!(outcome, Outcome::Moved(DeliveryEvent::ReceiptAccepted(..))) {
             if phase == Some(Phase::Submitting) {
                 self.answered_by_receipt(carrier, message);

@@ -116,6 +116,13 @@ impl Submitting {
         }
     }
 
+    /// A message is not under way after all, which says nothing of its carrier.
+    pub(super) fn withheld(&mut self, carrier: CarrierId, message: MessageId) {
+        if let Some(lane) = self.lane_mut(carrier) {
+            lane.answered(message);
+        }
+    }
+
     pub(super) fn forget(&mut self, message: MessageId) {
         self.tries.remove(&message);
         self.reasons.remove(&message);
@@ -197,6 +204,11 @@ impl DeliverySupervisor {
             self.drive(message, Input::Expired);
             return;
         }
+        if self.engine.bars.holds(in_flight.conversation, message) {
+            let reason = Reason::OptedOut;
+            self.drive(message, Input::Forbid { reason });
+            return;
+        }
         if self.engine.quarantine.holds(in_flight.number) {
             self.submitting.held.push(message);
             return;
@@ -238,6 +250,7 @@ impl DeliverySupervisor {
             return;
         }
         self.engine.meters.answer(kind);
+        self.learn_from(message, &input);
         self.note_answer(carrier, message, &input, was_waiting);
         match input {
             Input::Accepted { .. } => self.claim_parked(carrier, message),

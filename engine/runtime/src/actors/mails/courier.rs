@@ -9,12 +9,14 @@ use didfarm_mail::address::AddressError;
 use didfarm_mail::compose::Mail;
 use didfarm_mail::maildir::Maildir;
 use didfarm_mail::smtp::{Security, Sent, Smtp, SmtpSettings, SmtpSettingsError};
+use didfarm_webhooks::SenderSettings;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::End;
 use super::facts::Facts;
+use super::media::{Enclosed, Files};
 use super::trying::Answer;
 use super::writer::Writer;
 use crate::replies::addresses::ReplyAddresses;
@@ -146,13 +148,18 @@ impl MailThread {
         settings: &Settings,
         secret: &MailSecret,
         replies: Option<Arc<ReplyAddresses>>,
+        fetching: SenderSettings,
     ) -> Result<MailThread, MailStartError> {
         let writer =
             Writer::new(settings, secret, replies).map_err(|error| MailStartError::Address {
                 setting: "mail.from",
                 error,
             })?;
-        let way = Way::by(settings)?;
+        let desk = Desk {
+            way: Way::by(settings)?,
+            writer,
+            files: Files::new(fetching, settings.mail.attachments_bytes_max),
+        };
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -160,7 +167,7 @@ impl MailThread {
         let (jobs, waiting) = unbounded_channel();
         std::thread::Builder::new()
             .name("mail".into())
-            .spawn(move || work(&runtime, waiting, Arc::new(way), Arc::new(writer)))
+            .spawn(move || work(&runtime, waiting, &Arc::new(desk)))
             .map_err(MailStartError::Thread)?;
         Ok(MailThread { jobs })
     }
@@ -173,19 +180,15 @@ impl Courier for MailThread {
     }
 }
 
-fn work(
-    runtime: &Runtime,
-    mut waiting: UnboundedReceiver<Job>,
-    way: Arc<Way>,
-    writer: Arc<Writer>,
-) {
+fn work(runtime: &Runtime, mut waiting: UnboundedReceiver<Job>, desk: &Arc<Desk>) {
     runtime.block_on(async {
         let mut tries = JoinSet::new();
         loop {
             tokio::select! {
                 job = waiting.recv() => match job {
                     Some(job) => {
-                        tries.spawn(carry(Arc::clone(&way), Arc::clone(&writer), job));
+                        let desk = Arc::clone(desk);
+                        tries.spawn(async move { desk.carry(job).await });
                     }
                     None => break,
                 },
@@ -194,15 +197,44 @@ fn work(
         }
         // The engine ends: mails whose try is cut off are tried again after the next start.
         tries.shutdown().await;
-        way.close().await;
+        desk.way.close().await;
     });
 }
 
-async fn carry(way: Arc<Way>, writer: Arc<Writer>, job: Job) {
-    let Job { answer, facts } = job;
-    let end = match writer.write(answer.waiting(), &facts) {
-        Ok(mail) => way.carry(&mail).await,
-        Err(why) => End::Never(why.to_string().into()),
-    };
-    answer.give(end);
+/// Who writes mails and hands them over.
+struct Desk {
+    way: Way,
+    writer: Writer,
+    files: Files,
+}
+
+impl Desk {
+    async fn carry(&self, job: Job) {
+        let Job { answer, facts } = job;
+        let enclosed = match &facts {
+            Facts::Message(facts) => self.files.fetch(&facts.files, &facts.guard).await,
+            Facts::None | Facts::Conversation(_) | Facts::Endpoint(_) | Facts::Missing => {
+                Enclosed::default()
+            }
+        };
+        let has_files = !enclosed.attachments.is_empty();
+        let mut end = self.hand_over(&answer, &facts, enclosed).await;
+        if let (true, End::Never(why), Facts::Message(told)) = (has_files, &end, &facts) {
+            // A server may want neither so much nor such files; the message is what matters.
+            tracing::info!(
+                why,
+                "a mail is refused with its files, and sent without them"
+            );
+            let enclosed = Enclosed::said_of(&told.files);
+            end = self.hand_over(&answer, &facts, enclosed).await;
+        }
+        answer.give(end);
+    }
+
+    async fn hand_over(&self, answer: &Answer, facts: &Facts, enclosed: Enclosed) -> End {
+        match self.writer.write(answer.waiting(), facts, enclosed) {
+            Ok(mail) => self.way.carry(&mail).await,
+            Err(why) => End::Never(why.to_string().into()),
+        }
+    }
 }

@@ -1,14 +1,15 @@
 //! What a mail tells besides what is queued with it: read by a loader when it is tried.
 
-use didfarm_config::ProtocolSettings;
-use didfarm_core::channel::Channel;
-use didfarm_core::content::Media;
+use std::sync::Arc;
+
 use didfarm_core::e164::E164;
 use didfarm_core::ids::ConversationId;
 use didfarm_core::mail::{Mail, MailKind};
 use didfarm_core::message::Message;
 use didfarm_store::records::{Records, RecordsError};
+use didfarm_webhooks::AddressGuard;
 
+use super::media::File;
 use crate::replies::addressee;
 use crate::shared::Shared;
 
@@ -33,8 +34,9 @@ pub(crate) struct MessageFacts {
     pub(crate) number: E164,
     /// Whether its conversation could be answered on its channel.
     pub(crate) is_answerable: bool,
-    /// What is said of its media, one line each.
-    pub(crate) media: Vec<String>,
+    /// Its files, and the rules by which they are fetched.
+    pub(crate) files: Vec<File>,
+    pub(crate) guard: Arc<AddressGuard>,
 }
 
 impl Facts {
@@ -85,37 +87,12 @@ impl MessageFacts {
         };
         let conversation = records.conversation(message.conversation)?;
         let peer = conversation.and_then(|found| addressee(&found, message.channel));
-        let media = message.content.iter().flat_map(|content| &content.media);
-        let is_public = is_public(engine, &message);
-        let media = media.map(|media| described(media, is_public)).collect();
         Ok(Facts::Message(Box::new(MessageFacts {
             is_answerable: own.may_carry(message.channel).is_ok() && peer.is_some(),
             number,
-            media,
+            files: File::of(&engine.settings, &message),
+            guard: engine.reach.guard(),
             message,
         })))
-    }
-}
-
-/// Whether links to a message's media open without the carrier's credentials. WhatsApp's never do, and
-/// Twilio's do not where the account asks for them.
-fn is_public(engine: &Shared, message: &Message) -> bool {
-    let carriers = &engine.settings.carriers;
-    let carrier = carriers
-        .iter()
-        .find(|carrier| Some(carrier.carrier_id()) == message.brought_by);
-    match carrier.map(|carrier| carrier.protocol()) {
-        Some(ProtocolSettings::WhatsApp(_) | ProtocolSettings::Twilio(_)) => false,
-        Some(ProtocolSettings::Telnyx(_) | ProtocolSettings::Smpp(_)) => true,
-        // The carrier is none of the settings' any more: nobody knows whose links these are.
-        None => message.channel == Channel::Sms,
-    }
-}
-
-fn described(media: &Media, is_public: bool) -> String {
-    let kind = media.content_type.as_deref().unwrap_or("a file");
-    match &media.url {
-        Some(url) if is_public => url.to_string(),
-        Some(_) | None => format!("{kind}, kept by the carrier: see the inbox"),
     }
 }

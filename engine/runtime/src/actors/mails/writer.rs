@@ -17,6 +17,7 @@ use didfarm_mail::token::ReplyTarget;
 
 use super::Waiting;
 use super::facts::{Facts, MessageFacts};
+use super::media::Enclosed;
 use crate::replies::addresses::ReplyAddresses;
 use crate::replies::secret::MailSecret;
 
@@ -63,12 +64,17 @@ impl Writer {
         })
     }
 
-    /// Writes a mail. The same mail is the same bytes whenever it is tried, unless what it tells of has
-    /// changed meanwhile, and always bears the same `Message-ID`.
+    /// Writes a mail with what goes with it. The same mail is the same bytes whenever it is tried, unless
+    /// what it tells of has changed meanwhile, and always bears the same `Message-ID`.
     ///
     /// # Errors
     /// The mail will never be one.
-    pub(crate) fn write(&self, waiting: &Waiting, facts: &Facts) -> Result<Composed, Unwritable> {
+    pub(crate) fn write(
+        &self,
+        waiting: &Waiting,
+        facts: &Facts,
+        enclosed: Enclosed,
+    ) -> Result<Composed, Unwritable> {
         let mail = &*waiting.mail;
         let to = Address::parse(&mail.to)?;
         let url = match facts {
@@ -77,7 +83,7 @@ impl Writer {
         };
         let draft = match &mail.kind {
             MailKind::Inbound(_) => match facts {
-                Facts::Message(facts) => self.inbound(mail.id, &to, facts),
+                Facts::Message(facts) => self.inbound(mail.id, &to, facts, enclosed),
                 _ => return Err(Unwritable::Missing),
             },
             MailKind::Forward {
@@ -144,14 +150,14 @@ impl Writer {
             .expect("ids and tags are letters, digits and _")
     }
 
-    fn inbound(&self, id: MailId, to: &Address, facts: &MessageFacts) -> Draft {
+    fn inbound(&self, id: MailId, to: &Address, facts: &MessageFacts, enclosed: Enclosed) -> Draft {
         let message = &facts.message;
         let replies = self.replies.as_ref().filter(|_| facts.is_answerable);
         let profile_name = message
             .content
             .as_ref()
             .and_then(|content| content.profile_name.as_deref());
-        let media: Vec<&str> = facts.media.iter().map(String::as_str).collect();
+        let media: Vec<&str> = enclosed.said.iter().map(String::as_str).collect();
         self.forwarded(ForwardedMessage {
             id: self.name(id),
             sender: &self.sender,
@@ -171,7 +177,7 @@ impl Writer {
             media_urls: &media,
             received_at: message.created_at,
             conversation: Some(message.conversation),
-            attachments: Vec::new(),
+            attachments: enclosed.attachments,
         })
     }
 

@@ -50,8 +50,10 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn start(shared: &Arc<Shared>) -> Result<Clients, ClientStartError> {
-        let settings = sender_settings(&shared.settings)?;
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        settings: &SenderSettings,
+    ) -> Result<Clients, ClientStartError> {
         let mut clients = Clients {
             jobs: Vec::new(),
             threads: Vec::new(),
@@ -102,7 +104,8 @@ impl Drop for Clients {
     }
 }
 
-fn sender_settings(settings: &Settings) -> Result<SenderSettings, ClientStartError> {
+/// How the settings have requests made.
+pub(crate) fn sender_settings(settings: &Settings) -> Result<SenderSettings, ClientStartError> {
     let webhooks = &settings.webhooks;
     let roots_pem = match webhooks.extra_root_certificates() {
         Some(path) => std::fs::read(path).map_err(ClientStartError::File)?,

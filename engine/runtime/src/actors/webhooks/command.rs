@@ -10,6 +10,7 @@ use didfarm_core::webhook::recovery::RecoveryFilter;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
+use crate::idempotency::Guard;
 use crate::webhooks::{
     Created, EndpointView, InboundUrl, InboundUrlSet, NewEndpoint, Rotated, WebhookError,
 };
@@ -26,7 +27,8 @@ pub(crate) struct Asked {
 
 /// What is asked. URLs were judged by the door.
 pub(crate) enum Command {
-    Create(Box<NewEndpoint>, Reply<Created>),
+    /// With its idempotency key, if it has one.
+    Create(Box<NewEndpoint>, Option<Box<Guard>>, Reply<Created>),
     /// The settings that the change was made from, and what they become.
     Change(
         EndpointId,

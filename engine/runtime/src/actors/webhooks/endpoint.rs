@@ -21,6 +21,7 @@ pub(super) use self::redelivery::Resend;
 use super::face::Face;
 use super::job::{Job, Ticket};
 use super::lines::Joined;
+use super::materials::Reading;
 use super::payload::Material;
 use super::queue::{Item, Place, Queue};
 use super::sweep::Sweep;
@@ -132,11 +133,7 @@ impl EndpointActor {
 
     /// What it is told of.
     pub(super) fn subscription(&self) -> Subscription {
-        Subscription {
-            endpoint: self.state.id,
-            filter: self.state.settings.filter.clone(),
-            is_enabled: self.state.is_enabled(),
-        }
+        Subscription::of(&self.state)
     }
 
     pub(super) fn pending(&self) -> u64 {
@@ -165,15 +162,14 @@ impl EndpointActor {
     pub(super) fn apply(&mut self, event: EndpointEvent, turn: &mut Turn<'_>) {
         let was_ordered = self.state.settings.is_ordered;
         let rate = self.state.settings.rate_per_second;
-        let forgives = match &event {
-            EndpointEvent::Changed(settings) => settings.url != self.state.settings.url,
-            EndpointEvent::Enabled => true,
+        let (forgives, changes_state) = match &event {
+            EndpointEvent::Changed(settings) => (settings.url != self.state.settings.url, false),
+            EndpointEvent::Enabled => (true, true),
+            EndpointEvent::Disabled(_) | EndpointEvent::Deleted => (false, true),
             EndpointEvent::Created(_)
-            | EndpointEvent::Disabled(_)
-            | EndpointEvent::Deleted
             | EndpointEvent::KeysRotated { .. }
             | EndpointEvent::RecoveryStarted(_)
-            | EndpointEvent::RecoveryMoved(_) => false,
+            | EndpointEvent::RecoveryMoved(_) => (false, false),
         };
         if forgives {
             self.answers_since = turn.now.mono;
@@ -184,14 +180,6 @@ impl EndpointActor {
         if self.state.settings.rate_per_second != rate {
             self.window.set_rate(self.state.settings.rate_per_second);
         }
-        let changes_state = match &event {
-            EndpointEvent::Disabled(_) | EndpointEvent::Enabled | EndpointEvent::Deleted => true,
-            EndpointEvent::Created(_)
-            | EndpointEvent::Changed(_)
-            | EndpointEvent::KeysRotated { .. }
-            | EndpointEvent::RecoveryStarted(_)
-            | EndpointEvent::RecoveryMoved(_) => false,
-        };
         let is_ordered = self.state.settings.is_ordered;
         if changes_state || was_ordered != is_ordered {
             self.queue.reset(is_ordered);
@@ -313,14 +301,8 @@ impl EndpointActor {
         }
     }
 
-    /// Hears of what an event tells, which an attempt waits for: `None` if that is not known any more, an
-    /// error if it cannot be read now.
-    pub(super) fn material_came(
-        &mut self,
-        event: EventId,
-        material: Result<Option<Arc<Material>>, ()>,
-        turn: &mut Turn<'_>,
-    ) {
+    /// Hears how the reading of what an event tells has ended, which an attempt waits for.
+    pub(super) fn was_read(&mut self, event: EventId, reading: Reading, turn: &mut Turn<'_>) {
         let Some(item) = self.queue.get(event).copied() else {
             return;
         };
@@ -329,19 +311,14 @@ impl EndpointActor {
         }
         self.came_back(turn);
         let now = turn.now.mono;
-        match material {
-            Ok(_) if !self.sends(item.is_manual) => {
+        match reading {
+            Reading::AtHand if self.sends(item.is_manual) => self.queue.restore(event),
+            Reading::AtHand | Reading::Unknown => {
                 self.sweep.ended(event);
                 self.finish(event, now);
                 self.drop_rows(vec![(item.due, event)], turn);
             }
-            Ok(Some(_)) => self.queue.restore(event),
-            Ok(None) => {
-                self.sweep.ended(event);
-                self.finish(event, now);
-                self.drop_rows(vec![(item.due, event)], turn);
-            }
-            Err(()) => {
+            Reading::Unreadable => {
                 self.queue.unstart(event, now.plus_ms(READ_AGAIN_MS), now);
             }
         }

@@ -26,7 +26,7 @@ pub(super) use self::resting::Resting;
 use super::batch::{Batch, HubEffect};
 use super::endpoint::{EndpointActor, Pumped};
 use super::job::{Ended, Job};
-use super::materials::Materials;
+use super::materials::{Materials, Reading};
 use super::moment::Moment;
 use super::payload::Material;
 use super::question::{Found, Question, Telling, Told};
@@ -196,7 +196,7 @@ impl Hub {
     }
 
     /// Keeps what an event tells at hand.
-    fn keep(&mut self, told: Told) -> Arc<Material> {
+    fn keep(&mut self, told: Told) {
         let (event, at) = told.bare;
         let id = event.id;
         let number = event.number.and_then(|number| self.outside.number(number));
@@ -208,8 +208,7 @@ impl Hub {
             _ => None,
         };
         let material = Arc::new(Material::new(event, at, told.message, number, url));
-        self.materials.keep(id, Arc::clone(&material));
-        material
+        self.materials.keep(id, material);
     }
 
     /// Hears how attempts ended.
@@ -252,22 +251,22 @@ impl Hub {
     }
 
     fn material_came(&mut self, event: EventId, telling: Telling, now: Moment) {
-        let material = match telling {
-            Telling::Told(told) => Ok(Some(self.keep(told))),
+        let reading = match telling {
+            Telling::Told(told) => {
+                self.keep(told);
+                Reading::AtHand
+            }
             Telling::Missing(asked) if !asked.is_second => {
                 return self.materials.ask_again(asked);
             }
-            Telling::Missing(_) => Ok(None),
+            Telling::Missing(_) => Reading::Unknown,
             Telling::Unreadable(error) => {
                 tracing::error!(%event, %error, "an event cannot be read");
-                Err(())
+                Reading::Unreadable
             }
         };
         for id in self.materials.came(event) {
-            let material = material.clone();
-            self.with(id, now, |actor, turn| {
-                actor.material_came(event, material, turn);
-            });
+            self.with(id, now, |actor, turn| actor.was_read(event, reading, turn));
         }
     }
 

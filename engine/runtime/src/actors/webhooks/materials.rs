@@ -32,6 +32,17 @@ pub(crate) struct MaterialAsked {
     pub(crate) is_second: bool,
 }
 
+/// How the reading of an event has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// What it tells is at hand.
+    AtHand,
+    /// It is not known any more.
+    Unknown,
+    /// It cannot be read now.
+    Unreadable,
+}
+
 enum Held {
     Ready(Arc<Material>),
     Bare(Bare),

@@ -36,11 +36,7 @@ impl Endpoints {
                 lists
                     .entry(endpoint.account)
                     .or_default()
-                    .push(Subscription {
-                        endpoint: endpoint.id,
-                        filter: endpoint.settings.filter.clone(),
-                        is_enabled: endpoint.is_enabled(),
-                    });
+                    .push(Subscription::of(endpoint));
             }
         }
         for (account, list) in lists {

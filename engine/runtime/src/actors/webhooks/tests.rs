@@ -262,6 +262,32 @@ fn what_the_url_before_answered_is_not_held_against_the_next() {
 }
 
 #[test]
+fn an_endpoint_whose_actor_fails_stays_known_and_is_sent_what_it_was_to_have() {
+    let mut world = World::new(64);
+    let (fails, other) = (world.endpoint(|_| {}), world.endpoint(|_| {}));
+    let event = world.offer(&[fails], None);
+    world.let_fail(true);
+    world.pass(10);
+    world.let_fail(false);
+    let viewed = world.ask(|reply| Command::View(fails, reply));
+    assert!(matches!(viewed, Err(WebhookError::Unavailable(_))));
+    let listed = world.ask(Command::List);
+    assert!(listed.is_err(), "a list without it would be wrong");
+
+    // Another one changes meanwhile: everyone still knows of both.
+    world.ask(|reply| Command::Disable(other, reply)).unwrap();
+    assert_eq!(world.known, [fails, other]);
+    let next = world.offer(&[fails], None);
+    world.pass(60_000);
+    assert_eq!(world.known, [fails, other]);
+    for event in [event, next] {
+        assert_eq!(world.row(event).results[0].state, ResultState::Delivered);
+    }
+    assert_eq!(world.ask(Command::List).unwrap().len(), 2);
+    world.audit();
+}
+
+#[test]
 fn retry_after_is_honoured_by_the_endpoint_that_asks_alone() {
     let mut world = World::new(64);
     world.fate = Box::new(|ticket, at_ms| match (ticket.endpoint, at_ms) {

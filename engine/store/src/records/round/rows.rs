@@ -1,5 +1,6 @@
 //! What the rows of lists, of the ledger and of what waits say.
 
+use didfarm_core::add_on::SmsMonth;
 use didfarm_core::channel::{Channel, Direction};
 use didfarm_core::event::ParkedReceipt;
 use didfarm_core::ids::{MessageId, NumberId};
@@ -37,6 +38,8 @@ pub struct LedgerEntry {
     pub at: Timestamp,
     /// What it adds to the balance.
     pub amount: Micros,
+    /// The balance after it.
+    pub balance: Micros,
     /// What it was for.
     pub cause: LedgerCause,
 }
@@ -50,6 +53,12 @@ pub enum LedgerCause {
     /// A message was accepted.
     #[serde(rename = "d")]
     Charge(MessageId),
+    /// A message was accepted by which a number answered by itself.
+    #[serde(rename = "a")]
+    AutoReply(MessageId),
+    /// A month of SMS on a number was paid.
+    #[serde(rename = "s")]
+    SmsMonthly(NumberId, SmsMonth),
     /// A message was given back.
     #[serde(rename = "r")]
     Refund(MessageId),

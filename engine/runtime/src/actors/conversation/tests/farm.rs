@@ -203,6 +203,7 @@ impl Farm {
             validity: None,
             send_at: None,
             priority: Priority::Normal,
+            smart_encoding: false,
         };
         self.handle.send(&self.account, request).await.unwrap()
     }

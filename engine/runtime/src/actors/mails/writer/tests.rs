@@ -21,6 +21,13 @@ fn writer(dir: &std::path::Path, replies: bool) -> Writer {
     Writer::new(&Settings::default(), &secret, replies).unwrap()
 }
 
+fn enclosed() -> Enclosed {
+    Enclosed {
+        said: vec!["https://media.example/1".to_owned()],
+        ..Enclosed::default()
+    }
+}
+
 fn waiting(id: u64, to: &str, kind: MailKind) -> Waiting {
     let mail = Mail {
         id: MailId(id),
@@ -53,7 +60,8 @@ fn inbound(is_answerable: bool) -> Facts {
         message: Message::received(&received, Timestamp(1_700_000_000_000_000)),
         number,
         is_answerable,
-        media: vec!["https://media.example/1".to_owned()],
+        files: Vec::new(),
+        guard: Arc::default(),
     }))
 }
 
@@ -69,10 +77,10 @@ fn an_inbound_message_is_the_same_mail_whenever_it_is_written() {
     let kind = MailKind::Inbound(MessageId((9 << 16) | 1));
     let waits = waiting(7, "ann@example.org", kind.clone());
     let first = writer(dir.path(), true)
-        .write(&waits, &inbound(true))
+        .write(&waits, &inbound(true), enclosed())
         .unwrap();
     let again = writer(dir.path(), true)
-        .write(&waits, &inbound(true))
+        .write(&waits, &inbound(true), enclosed())
         .unwrap();
     assert_eq!(first.bytes, again.bytes);
     let text = String::from_utf8(first.bytes).unwrap();
@@ -81,7 +89,7 @@ fn an_inbound_message_is_the_same_mail_whenever_it_is_written() {
 
     let next = waiting(8, "ann@example.org", kind);
     let next = writer(dir.path(), true)
-        .write(&next, &inbound(true))
+        .write(&next, &inbound(true), enclosed())
         .unwrap();
     let next = String::from_utf8(next.bytes).unwrap();
     assert_ne!(field(&text, "Message-ID"), field(&next, "Message-ID"));
@@ -90,7 +98,7 @@ fn an_inbound_message_is_the_same_mail_whenever_it_is_written() {
 
     let elsewhere = tempfile::tempdir().unwrap();
     let other = writer(elsewhere.path(), true)
-        .write(&waits, &inbound(true))
+        .write(&waits, &inbound(true), enclosed())
         .unwrap();
     let other = String::from_utf8(other.bytes).unwrap();
     for name in ["Message-ID", "References", "Reply-To"] {
@@ -104,7 +112,9 @@ fn only_what_can_be_answered_has_a_reply_address_and_it_leads_back() {
     let waits = waiting(7, "ann@example.org", MailKind::Inbound(MessageId(1)));
     let reply_to = |replies: bool, is_answerable: bool| {
         let writer = writer(dir.path(), replies);
-        let mail = writer.write(&waits, &inbound(is_answerable)).unwrap();
+        let mail = writer
+            .write(&waits, &inbound(is_answerable), enclosed())
+            .unwrap();
         field(&String::from_utf8(mail.bytes).unwrap(), "Reply-To").map(str::to_owned)
     };
     assert_eq!(reply_to(false, true), None);
@@ -134,7 +144,7 @@ fn notices_name_what_they_are_about_even_when_it_is_gone() {
     let writer = writer(dir.path(), true);
     let write = |kind, facts: &Facts| {
         let mail = writer
-            .write(&waiting(7, "ann@example.org", kind), facts)
+            .write(&waiting(7, "ann@example.org", kind), facts, enclosed())
             .unwrap();
         String::from_utf8(mail.bytes).unwrap()
     };
@@ -169,10 +179,14 @@ fn what_cannot_be_written_says_why() {
     let writer = writer(dir.path(), false);
     let kind = MailKind::Inbound(MessageId(1));
     let no_address = waiting(7, "ann", kind.clone());
-    let refused = writer.write(&no_address, &inbound(true)).unwrap_err();
+    let refused = writer
+        .write(&no_address, &inbound(true), enclosed())
+        .unwrap_err();
     assert!(matches!(refused, Unwritable::Address(_)));
     assert!(!refused.to_string().contains("ann"));
     let missing = waiting(7, "ann@example.org", kind);
-    let refused = writer.write(&missing, &Facts::Missing).unwrap_err();
+    let refused = writer
+        .write(&missing, &Facts::Missing, enclosed())
+        .unwrap_err();
     assert!(matches!(refused, Unwritable::Missing));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use didfarm_core::event::Event;
+use didfarm_core::idempotency::GuardedAnswer;
 use didfarm_core::ids::{AccountId, EndpointId, EventId, NumberId};
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
@@ -21,6 +22,7 @@ use crate::actors::webhooks::endpoint::{EndpointActor, Resend};
 use crate::actors::webhooks::moment::Moment;
 use crate::actors::webhooks::question::{Recovered, Told};
 use crate::admission::Permit;
+use crate::idempotency::Guard;
 use crate::send::Unavailable;
 use crate::webhooks::{
     Created, EndpointView, InboundUrl, InboundUrlSet, NewEndpoint, Rotated, WebhookError,
@@ -37,9 +39,9 @@ impl Hub {
             permit,
         } = asked;
         match command {
-            Command::Create(new, reply) => {
+            Command::Create(new, guard, reply) => {
                 let decided = self.create(account, *new, now);
-                self.answer(reply, permit, decided);
+                self.answer_made(reply, permit, (decided, guard), now);
             }
             Command::Change(id, change, reply) => {
                 let decided = self.change_from(account, id, *change, now);
@@ -98,6 +100,32 @@ impl Hub {
     /// Answers once everything that was decided so far is durable.
     fn answer<T: 'static>(&mut self, reply: Reply<T>, permit: Permit, decided: Decided<T>) {
         self.batch.reply(move || {
+            // An asker who has gone finds it done.
+            let _ = reply.send(decided);
+            drop(permit);
+        });
+    }
+
+    /// The same of an endpoint that may have been made under an idempotency key.
+    fn answer_made(
+        &mut self,
+        reply: Reply<Created>,
+        permit: Permit,
+        (decided, guard): (Decided<Created>, Option<Box<Guard>>),
+        now: Moment,
+    ) {
+        let guard = match (&decided, guard) {
+            (Ok(made), Some(mut guard)) => {
+                let answer = GuardedAnswer::Endpoint(Box::new(made.view.endpoint.clone()));
+                self.batch.push(guard.event(answer, now.wall), now.mono);
+                Some(guard)
+            }
+            (Ok(_), None) | (Err(_), _) => None,
+        };
+        self.batch.reply(move || {
+            if let Some(guard) = guard {
+                guard.made_durable(now.wall);
+            }
             // An asker who has gone finds it done.
             let _ = reply.send(decided);
             drop(permit);

@@ -56,6 +56,7 @@ struct Around {
     event_last: Cell<u64>,
     mail_next: Cell<u64>,
     has_address: Cell<bool>,
+    panics: Cell<bool>,
 }
 
 impl Outside for Rc<Around> {
@@ -91,6 +92,7 @@ impl Outside for Rc<Around> {
     }
 
     fn url(&self, text: &str) -> Result<EndpointUrl, UrlError> {
+        assert!(!self.panics.get(), "the test has it so");
         EndpointUrl::parse(text, &Policy::default())
     }
 }
@@ -117,6 +119,8 @@ pub(crate) struct World {
     pub(crate) ended: Vec<Attempt>,
     /// What the mailbox was told.
     pub(crate) mails: Vec<MailKind>,
+    /// Whom the account's events are for, as everyone knows.
+    pub(crate) known: Vec<EndpointId>,
     /// Events that are durable and not yet heard of.
     offered: VecDeque<(Arc<WebhookEvent>, Timestamp)>,
 }
@@ -156,6 +160,7 @@ impl World {
             started: Vec::new(),
             ended: Vec::new(),
             mails: Vec::new(),
+            known: Vec::new(),
             offered: VecDeque::new(),
         };
         let created = Account::decide_create("Acme", None).unwrap();
@@ -170,6 +175,11 @@ impl World {
 
     pub(crate) fn ms(&self) -> u64 {
         (self.now_us / 1_000) as u64
+    }
+
+    /// The actor of whoever starts its first attempt now fails.
+    pub(crate) fn let_fail(&mut self, fails: bool) {
+        self.around.panics.set(fails);
     }
 
     pub(crate) fn with_address(&mut self) {
@@ -211,7 +221,7 @@ impl World {
             number: None,
             is_asymmetric: false,
         };
-        let created = self.ask(|reply| Command::Create(Box::new(new), reply));
+        let created = self.ask(|reply| Command::Create(Box::new(new), None, reply));
         created.unwrap().view.endpoint.id
     }
 
@@ -316,8 +326,11 @@ impl World {
             HubEffect::Release(endpoint, event) => self.hub.release(endpoint, event, now),
             HubEffect::Tell(Tell::Event { event, at, .. }) => self.offered.push_back((event, at)),
             HubEffect::Tell(Tell::Mail { mail, .. }) => self.mails.push(mail.kind.clone()),
-            HubEffect::Publish(..)
-            | HubEffect::Attempts(_)
+            HubEffect::Publish(_, list) => {
+                self.known = list.iter().map(|one| one.endpoint).collect();
+                self.known.sort_unstable();
+            }
+            HubEffect::Attempts(_)
             | HubEffect::Exhausted
             | HubEffect::Disabled(_)
             | HubEffect::Recovered(_) => {}

@@ -1,0 +1,300 @@
+//! Idempotency keys: a request that is made twice happens once, whatever happens to the daemon in between.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use didfarm_tests::customer::{Customer, NUMBER, text};
+use didfarm_tests::daemon::Daemon;
+use didfarm_tests::faults::PANIC_ON_BODY;
+use didfarm_tests::http::Answer;
+use didfarm_tests::options::Options;
+use didfarm_tests::program::Program;
+use didfarm_tests::wait::eventually;
+use serde_json::{Value, json};
+
+const SEND: &str = "/api/v1/sms/messages";
+const PORTAL_SEND: &str = "/api/v1/portal/sms/send";
+const WEBHOOKS: &str = "/api/v1/webhooks";
+const FORWARD: &str = "/api/v1/sms/forward-to-email";
+const PEER: &str = "+31612345678";
+/// What the demo account starts with, and what a segment costs, in millionths of a euro.
+const WALLET_MICROS: i64 = 100_000_000;
+const SEGMENT_MICROS: i64 = 8_000;
+/// How long a condition may take.
+const BOUND: Duration = Duration::from_secs(60);
+/// The pause before a request that was under way, or had no answer, is made again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+async fn start(options: Options) -> Daemon {
+    let program = Program::at(env!("CARGO_BIN_EXE_didfarm-under-test"));
+    Daemon::start(&program, options).await
+}
+
+fn sms(body: &str) -> Value {
+    json!({ "from": NUMBER, "to": PEER, "body": body })
+}
+
+fn is_replayed(answer: &Answer) -> bool {
+    let field = answer.header("idempotency-replayed");
+    assert!(matches!(field, None | Some("true")), "{field:?}");
+    field.is_some()
+}
+
+/// The daemon that customers call, which moves when it is started again.
+#[derive(Clone)]
+struct Door(Arc<Mutex<Customer>>);
+
+impl Door {
+    fn of(daemon: &Daemon) -> Door {
+        Door(Arc::new(Mutex::new(daemon.customer())))
+    }
+
+    fn move_to(&self, daemon: &Daemon) {
+        *self.0.lock().unwrap() = daemon.customer();
+    }
+
+    fn customer(&self) -> Customer {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Posts under a key until there is an answer that stands.
+    async fn insist(&self, key: &str, body: &Value) -> Answer {
+        loop {
+            if let Ok(answer) = self.customer().try_post_once(SEND, key, body).await {
+                match answer.status {
+                    409 => {
+                        answer.refused(409, "idempotency_in_progress");
+                        answer.retry_after_s();
+                    }
+                    503 => {
+                        answer.retry_after_s();
+                    }
+                    _ => return answer,
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Posts the same under one key from so many customers at once.
+    fn posts(&self, count: usize, key: &str, body: &str) -> Vec<tokio::task::JoinHandle<Answer>> {
+        let post = |_| {
+            let (door, key, body) = (self.clone(), key.to_owned(), sms(body));
+            tokio::spawn(async move { door.insist(&key, &body).await })
+        };
+        (0..count).map(post).collect()
+    }
+}
+
+/// Waits for all answers, which are one.
+async fn one_answer(posts: Vec<tokio::task::JoinHandle<Answer>>) -> (String, usize) {
+    let mut first: Option<Answer> = None;
+    let mut fresh = 0;
+    for post in posts {
+        let answer = post.await.unwrap();
+        answer.expect(201);
+        fresh += usize::from(!is_replayed(&answer));
+        let first = first.get_or_insert_with(|| answer.clone());
+        assert_eq!(answer.text(), first.text());
+        assert_eq!(answer.header("location"), first.header("location"));
+    }
+    let id = text(&first.expect("there is an answer").json()["data"], "id");
+    (id, fresh)
+}
+
+async fn spent(daemon: &Daemon) -> i64 {
+    WALLET_MICROS - daemon.operator().demo_balance_micros().await
+}
+
+#[tokio::test]
+async fn a_thousand_posts_with_one_key_are_one_message_one_charge_and_one_answer() {
+    let mut daemon = start(Options::new()).await;
+    let door = Door::of(&daemon);
+    let (id, fresh) = one_answer(door.posts(1_000, "one", "once")).await;
+    assert_eq!(fresh, 1);
+    assert_eq!(spent(&daemon).await, SEGMENT_MICROS);
+    let rows = door.customer().all("/api/v1/portal/sms?limit=100").await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(door.customer().message(&id).await["body"], "once");
+    let operator = daemon.operator();
+    let begun = "didfarm_idempotency_total{outcome=\"begun\"}";
+    let replayed = "didfarm_idempotency_total{outcome=\"replayed\"}";
+    assert_eq!(operator.metric(begun).await, 1.0);
+    assert_eq!(operator.metric(replayed).await, 999.0);
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
+}
+
+#[tokio::test]
+async fn kill_9_in_the_middle_of_a_thousand_posts_leaves_one_message_and_one_answer() {
+    /// The milliseconds after which the daemon is killed: before the first is durable, about then, later.
+    const KILLS_AFTER_MS: [u64; 6] = [0, 1, 3, 8, 20, 300];
+    let mut daemon = start(Options::new()).await;
+    let door = Door::of(&daemon);
+    for (trial, kill_after_ms) in KILLS_AFTER_MS.into_iter().enumerate() {
+        let count = if trial == 5 { 1_000 } else { 100 };
+        let body = format!("trial {trial}");
+        let posts = door.posts(count, &format!("key-{trial}"), &body);
+        tokio::time::sleep(Duration::from_millis(kill_after_ms)).await;
+        daemon.kill9();
+        daemon.restart().await;
+        door.move_to(&daemon);
+        let (id, fresh) = one_answer(posts).await;
+        assert!(fresh <= 1, "trial {trial}");
+        let customer = door.customer();
+        assert_eq!(customer.message(&id).await["body"], body);
+        let rows = customer.all("/api/v1/portal/sms?limit=100").await;
+        assert_eq!(rows.len(), trial + 1);
+        assert_eq!(spent(&daemon).await, (trial as i64 + 1) * SEGMENT_MICROS);
+    }
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
+}
+
+#[tokio::test]
+async fn a_key_is_bound_to_its_body_its_route_and_its_account() {
+    let daemon = start(Options::new()).await;
+    let (customer, operator) = (daemon.customer(), daemon.operator());
+    let first = customer.post_once(SEND, "k", &sms("first")).await;
+    first.expect(201);
+    assert!(!is_replayed(&first) && first.header("ratelimit").is_some());
+    let again = customer.post_once(SEND, "\"k\"", &sms("first")).await;
+    again.expect(201);
+    assert!(is_replayed(&again), "quotes are no part of a key");
+    assert_eq!(again.text(), first.text());
+    assert!(again.header("ratelimit-policy").is_some());
+    let other = customer.post_once(SEND, "k", &sms("second")).await;
+    let other = other.refused(422, "idempotency_key_reused");
+    assert_eq!(other["errors"][0]["field"], "Idempotency-Key");
+    // The other dialect is another route.
+    let portal = customer.post_once(PORTAL_SEND, "k", &sms("first")).await;
+    assert!(!is_replayed(&portal));
+    let again = customer.post_once(PORTAL_SEND, "k", &sms("first")).await;
+    assert!(is_replayed(&again));
+    assert_eq!((again.status, again.text()), (200, portal.text()));
+    let made = operator
+        .make_account("Acme", "+31201230001", Some("10"))
+        .await;
+    let acme = customer.with_key(&made.key);
+    let body = json!({ "from": "+31201230001", "to": PEER, "body": "first" });
+    let theirs = acme.post_once(SEND, "k", &body).await;
+    theirs.expect(201);
+    assert!(!is_replayed(&theirs));
+    for key in ["a b", "\"", "a,b", &"x".repeat(256)] {
+        let answer = customer.post_once(SEND, key, &sms("never")).await;
+        let problem = answer.refused(400, "idempotency_key_invalid");
+        assert_eq!(problem["errors"][0]["field"], "Idempotency-Key", "{key}");
+    }
+    // Without a key everything is new.
+    assert_ne!(customer.send(&sms("first")).await.text(), first.text());
+}
+
+#[tokio::test]
+async fn a_refused_request_keeps_no_key() {
+    let options = Options::new().env(PANIC_ON_BODY, "poison");
+    let mut daemon = start(options).await;
+    let customer = daemon.customer();
+    let unknown = json!({ "from": "+31209999999", "to": PEER, "body": "hello" });
+    for _ in 0..2 {
+        let answer = customer.post_once(SEND, "k", &unknown).await;
+        answer.refused(404, "number_unknown");
+        let answer = customer.post_once(SEND, "k", &json!({ "from": 1 })).await;
+        assert_eq!(answer.status, 400);
+        // A conversation that fails has accepted nothing.
+        let answer = customer.post_once(SEND, "k", &sms("poison")).await;
+        answer.refused(500, "faulted");
+    }
+    let sent = customer.post_once(SEND, "k", &sms("hello")).await;
+    sent.expect(201);
+    assert!(!is_replayed(&sent));
+    assert_eq!(spent(&daemon).await, SEGMENT_MICROS);
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
+}
+
+#[tokio::test]
+async fn the_limit_is_asked_once_for_a_key() {
+    let options = Options::new()
+        .set("limits.rate_per_second", 1)
+        .set("limits.burst", 1);
+    let daemon = start(options).await;
+    let door = Door::of(&daemon);
+    let customer = door.customer();
+    customer
+        .post_once(SEND, "k", &sms("first"))
+        .await
+        .expect(201);
+    for _ in 0..5 {
+        let again = customer.post_once(SEND, "k", &sms("first")).await;
+        assert!(is_replayed(&again), "a replay takes nothing of the limit");
+    }
+    let sent = eventually("the limit lets the second go", BOUND, async || {
+        let answer = customer.post_once(SEND, "l", &sms("second")).await;
+        match answer.status {
+            429 => None,
+            _ => Some(answer),
+        }
+    });
+    let sent = sent.await;
+    sent.expect(201);
+    assert!(!is_replayed(&sent), "a request over the limit kept no key");
+}
+
+#[tokio::test]
+async fn endpoints_and_mails_are_told_again_after_a_restart_as_they_were() {
+    let mut daemon = start(Options::new()).await;
+    let customer = daemon.customer();
+    let endpoint = json!({ "url": "https://example.com/hook", "asymmetric": true });
+    let made = customer.post_once(WEBHOOKS, "k", &endpoint).await;
+    let id = text(&made.expect(201)["data"], "id");
+    let received_at = "2026-04-05T14:22:08Z";
+    let message = json!({ "from": PEER, "body": "hi", "received_at": received_at });
+    let forward = json!({ "number": NUMBER, "email": "a@example.com", "message": message });
+    let mail = customer.post_once(FORWARD, "k", &forward).await;
+    mail.expect(202);
+    let path = format!("{WEBHOOKS}/{id}/rotate-secret");
+    customer.post(&path, &json!({})).await.expect(200);
+    for _ in 0..2 {
+        let customer = daemon.customer();
+        let again = customer.post_once(WEBHOOKS, "k", &endpoint).await;
+        assert!(is_replayed(&again));
+        assert_eq!(again.text(), made.text());
+        assert_eq!(again.header("location"), made.header("location"));
+        assert_eq!(again.header("cache-control"), Some("no-store"));
+        let again = customer.post_once(FORWARD, "k", &forward).await;
+        assert!(is_replayed(&again));
+        assert_eq!((again.status, again.text()), (202, mail.text()));
+        let listed = customer.get(WEBHOOKS).await.expect(200);
+        assert_eq!(listed["data"].as_array().map(Vec::len), Some(1));
+        daemon.kill9();
+        daemon.restart().await;
+    }
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
+}
+
+#[tokio::test]
+async fn an_old_key_is_free_again_and_forgotten() {
+    let options = Options::new()
+        .set("limits.idempotency_s", 1)
+        .set("store.checkpoint_interval_ms", 50);
+    let mut daemon = start(options).await;
+    let customer = daemon.customer();
+    let first = customer.post_once(SEND, "k", &sms("first")).await;
+    first.expect(201);
+    let second = eventually("the key is free", BOUND, async || {
+        let answer = customer.post_once(SEND, "k", &sms("first")).await;
+        answer.expect(201);
+        (!is_replayed(&answer)).then_some(answer)
+    });
+    assert_ne!(second.await.text(), first.text());
+    let forgotten = "didfarm_idempotency_forgotten_total";
+    daemon.operator().metric_is(forgotten, 2.0).await;
+    daemon
+        .operator()
+        .metric_is("didfarm_idempotency_held", 0.0)
+        .await;
+    assert!(daemon.terminate().await.success());
+    let report = daemon.verify(None);
+    assert!(report.contains("request keys   0"), "{report}");
+}
