@@ -13,9 +13,8 @@ use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::peer::{Peer, PeerName};
 use didfarm_core::segments::BODY_CHARS_MAX;
 use didfarm_core::time::Timestamp;
-use didfarm_runtime::send::{Priority, SendRequest, Sender, SentMessage};
 use didfarm_runtime::idempotency::{GuardedAnswer, GuardedRoute};
-use didfarm_runtime::send::{SendRequest, Sender, SentMessage};
+use didfarm_runtime::send::{Priority, SendRequest, Sender, SentMessage};
 use serde::Deserialize;
 
 use self::content::{MediaBody, TemplateBody};

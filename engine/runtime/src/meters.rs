@@ -16,8 +16,8 @@ use didfarm_core::refusal::Refusal;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use self::auto_reply::AutoReplyMeter;
-use self::schedule::ScheduleMeter;
 use self::consent::ConsentMeter;
+use self::schedule::ScheduleMeter;
 use crate::send::{SendError, Unavailable};
 
 /// What became of a receipt.

@@ -19,7 +19,7 @@ use didfarm_runtime::idempotency::{
     ClaimError, Claimed, Guard, GuardedAnswer, GuardedRoute, IdempotencyKey,
 };
 use didfarm_runtime::mails::ForwardRequest;
-use didfarm_runtime::send::{SendError, SendRequest, Sender, SentMessage};
+use didfarm_runtime::send::{Priority, SendError, SendRequest, Sender, SentMessage};
 use didfarm_runtime::webhooks::NewEndpoint;
 use didfarm_store::verify::verify;
 
@@ -53,6 +53,8 @@ async fn send(farm: &Farm, guard: Box<Guard>) -> Result<SentMessage, SendError> 
         body: Arc::from("hello"),
         content: None,
         validity: None,
+        send_at: None,
+        priority: Priority::Normal,
         smart_encoding: false,
     };
     let sent = farm
@@ -100,7 +102,10 @@ fn a_request_is_carried_out_once_and_told_again_also_after_a_restart() {
         let mut farm = farm;
         for _ in 0..2 {
             assert_eq!(replayed(&farm).await, sent.id);
-            let again = farm.handle.sent_message(farm.account.id(), sent.id, None).await;
+            let again = farm
+                .handle
+                .sent_message(farm.account.id(), sent.id, None)
+                .await;
             assert_eq!(told(&again.unwrap()), told(&sent));
             let other = claim(&farm, ROUTE, b"{} ").await;
             assert!(matches!(other, Err(ClaimError::Reused)));

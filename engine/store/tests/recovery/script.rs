@@ -57,9 +57,12 @@ fn consents(farm: &mut Farm, shop: NumberId) {
     let (out, back) = (ConsentChange::OptedOut, ConsentChange::OptedIn);
     farm.consent(conversation, out, ConsentCause::WhatsApp);
     farm.consent(conversation, out, ConsentCause::Keyword);
-    farm.input(waits, Input::Forbid {
+    farm.input(
+        waits,
+        Input::Forbid {
             reason: Reason::OptedOut,
-        });
+        },
+    );
     farm.consent(conversation, back, ConsentCause::Agent);
     farm.consent(conversation, out, ConsentCause::Carrier);
 }
