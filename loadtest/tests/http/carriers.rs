@@ -41,8 +41,8 @@ fn telnyx_answers_and_tells_of_both_events_with_its_signature() {
         (data["record_type"].as_str(), data["parts"].as_u64()),
         (Some("message"), Some(1))
     );
-    for (event_type, word) in [("message.sent", "sent"), ("message.finalized", "delivered")] {
-        let told = webhook.next();
+    let events = [("message.sent", "sent"), ("message.finalized", "delivered")];
+    for ((event_type, word), told) in events.into_iter().zip(webhook.sent_and_final()) {
         assert_eq!(told.path, "/carriers/t/status/msg_1");
         let event = &told.json["data"];
         assert_eq!(event["event_type"], event_type);
@@ -143,8 +143,10 @@ fn twilio_answers_in_strings_and_signs_over_the_callbacks_url() {
     );
     let sid = answer["sid"].as_str().unwrap();
     assert!(sid.len() == 34 && sid.starts_with("SM"), "{sid}");
-    for word in ["sent", "delivered"] {
-        let told = webhook.next();
+    for (word, told) in ["sent", "delivered"]
+        .into_iter()
+        .zip(webhook.sent_and_final())
+    {
         assert_eq!(told.path, "/carriers/tw/status/msg_2?x=1");
         assert_eq!(
             (

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::carriers::{plan, telnyx_message};
 use crate::client::{call, send_json, wait_until};
 use crate::stand_in::Reply;
-use crate::webhook::Webhook;
+use crate::webhook::{Told, Webhook};
 
 fn with(change: impl FnOnce(&mut CarriersPlan)) -> Carriers {
     let mut plan = plan();
@@ -100,11 +100,8 @@ fn an_unanswered_submit_is_taken_all_the_same() {
     let mut stream = TcpStream::connect(carriers.http()).unwrap();
     let length = body.len();
     write!(stream, "POST /v2/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer K\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
-    assert_eq!(webhook.next().json["data"]["event_type"], "message.sent");
-    assert_eq!(
-        webhook.next().json["data"]["event_type"],
-        "message.finalized"
-    );
+    let [_, last] = webhook.sent_and_final();
+    assert_eq!(last.json["data"]["event_type"], "message.finalized");
     stream
         .set_read_timeout(Some(Duration::from_millis(50)))
         .unwrap();
@@ -147,15 +144,11 @@ fn fates_are_those_of_the_simulated_carrier() {
     };
     assert_eq!(send("+31610000001"), 400);
     assert_eq!((send("+31610000006"), send("+31610000006")), (429, 200));
-    assert_eq!(webhook.next().json["data"]["event_type"], "message.sent");
-    assert_eq!(
-        webhook.next().json["data"]["event_type"],
-        "message.finalized"
-    );
+    let [_, last] = webhook.sent_and_final();
+    assert_eq!(last.json["data"]["event_type"], "message.finalized");
     assert_eq!(send("+31610000003"), 200);
     assert_eq!(send("+31610000002"), 200);
-    assert_eq!(webhook.next().json["data"]["event_type"], "message.sent");
-    let failed = webhook.next().json;
+    let [_, Told { json: failed, .. }] = webhook.sent_and_final();
     assert_eq!(
         failed["data"]["payload"]["to"][0]["status"],
         "delivery_failed"

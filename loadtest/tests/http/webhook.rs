@@ -24,6 +24,15 @@ pub struct Told {
     pub form: BTreeMap<String, String>,
 }
 
+impl Told {
+    /// Whether it reports a message as sent, in the words of Telnyx or of Twilio.
+    fn is_sent(&self) -> bool {
+        let status = self.form.get("MessageStatus");
+        self.json["data"]["event_type"] == "message.sent"
+            || status.is_some_and(|word| word == "sent")
+    }
+}
+
 /// A server for callbacks.
 pub struct Webhook {
     pub target: Target,
@@ -63,6 +72,18 @@ impl Webhook {
     /// The next callback.
     pub fn next(&self) -> Told {
         self.told.recv_timeout(PATIENCE).expect("a callback comes")
+    }
+
+    /// The next two callbacks, first the one that reports the message as sent: each has a connection of its
+    /// own, and either may be there first.
+    pub fn sent_and_final(&self) -> [Told; 2] {
+        let (one, other) = (self.next(), self.next());
+        if one.is_sent() {
+            [one, other]
+        } else {
+            assert!(other.is_sent(), "{one:?} {other:?}");
+            [other, one]
+        }
     }
 
     /// Whether nothing more has come by now.
