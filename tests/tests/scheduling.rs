@@ -421,3 +421,32 @@ async fn whatsapp_s_window_is_judged_at_the_time_of_sending() {
     daemon.terminate().await;
     daemon.verify(None);
 }
+
+#[tokio::test]
+async fn what_is_scheduled_to_a_peer_that_opts_out_is_given_back_also_over_a_crash() {
+    let (mut daemon, customer) = start().await;
+    let at = in_s(3_600);
+    let mut barred = Vec::new();
+    for body in ["first", "second"] {
+        barred.push(schedule(&customer, PEER, body, &at).await);
+    }
+    let other = schedule(&customer, &peer(1), "another peer", &at).await;
+    let stop = json!({ "from": PEER, "to": NUMBER, "body": "STOP", "id": "c-1" });
+    customer.inbound(&stop).await.expect(200);
+    daemon.kill9();
+    daemon.restart().await;
+    let customer = daemon.customer();
+    for id in &barred {
+        let message = customer.message_with(id, "failed").await;
+        assert_eq!(
+            (&message["reason"], &message["submits"]),
+            (&json!("opted_out"), &json!(0))
+        );
+    }
+    assert_eq!(customer.message(&other).await["status"], "scheduled");
+    // The other peer's message is paid for, and the answer to the word.
+    let balance = daemon.operator().demo_balance_micros().await;
+    assert_eq!(balance, DEMO_WALLET_MICROS - 2 * SEGMENT_MICROS);
+    daemon.kill9();
+    daemon.verify(None);
+}

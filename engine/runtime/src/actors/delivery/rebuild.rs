@@ -34,7 +34,7 @@ impl Rebuilt {
         let (engine, delivery) = (&settings.engine, &settings.delivery);
         let mut book = Book::new(engine.recent_finished_max, records.meta()?.seq);
         let (mut waiting, mut unanswered): (Vec<InFlight>, _) = (Vec::new(), Vec::new());
-        let mut slots = Vec::new();
+        let (mut slots, mut scheduled) = (Vec::new(), Vec::new());
         records.each_in_flight(|open| match open.delivery.phase {
             // Their texts stay in the records until their time comes.
             Phase::Scheduled => {
@@ -44,6 +44,7 @@ impl Rebuilt {
                     at: open.phase_at,
                     message: open.message,
                 });
+                scheduled.push((open.conversation, open.message));
                 book.open(open, None);
             }
             Phase::Queued => waiting.push(open),
@@ -58,12 +59,9 @@ impl Rebuilt {
             }
         })?;
         let mut queued: Vec<(Timestamp, MessageId)> = Vec::new();
-        let mut barred = Vec::new();
-        let has_opt_outs = records.meta()?.counts.opt_outs > 0;
+        let pairs = waiting.iter().map(|open| (open.conversation, open.message));
+        let barred = barred(records, scheduled.into_iter().chain(pairs))?;
         for open in waiting {
-            if has_opt_outs && is_barred(records, &open)? {
-                barred.push((open.conversation, open.message));
-            }
             if open.delivery.phase == Phase::Queued {
                 queued.push((open.waits_since(), open.message));
             }
@@ -95,11 +93,21 @@ impl Rebuilt {
     }
 }
 
-/// Whether the peer opted out after the message was accepted.
-fn is_barred(records: &Records, open: &InFlight) -> Result<bool, RecordsError> {
-    let conversation = records.conversation(open.conversation)?;
-    let consent = conversation.and_then(|conversation| conversation.consent);
-    Ok(consent.is_some_and(|consent| consent.bars(open.message)))
+/// The messages among these whose peer opted out after they were accepted.
+fn barred(
+    records: &Records,
+    messages: impl Iterator<Item = (ConversationId, MessageId)>,
+) -> Result<Vec<(ConversationId, MessageId)>, RecordsError> {
+    let opted_out = records.opted_out()?;
+    let mut barred = Vec::new();
+    for (id, message) in messages.filter(|(id, _)| opted_out.contains(id)) {
+        let conversation = records.conversation(id)?;
+        let consent = conversation.and_then(|conversation| conversation.consent);
+        if consent.is_some_and(|consent| consent.bars(message)) {
+            barred.push((id, message));
+        }
+    }
+    Ok(barred)
 }
 
 /// What is to be handed over of a message that no carrier is known to have taken.

@@ -1,7 +1,10 @@
 //! Reading opt-outs: one, and an account's from the newest on.
 
+use std::ops::Bound;
+
 use didfarm_core::ids::{AccountId, ConversationId};
 use didfarm_core::time::Timestamp;
+use rustc_hash::FxHashSet;
 
 use super::Take;
 use crate::records::keys::{self, MAPS};
@@ -21,6 +24,24 @@ impl Records {
     ) -> Result<Option<OptOutRow>, RecordsError> {
         let key = keys::newest_first(account, since, conversation.0);
         self.get(MAPS.opt_outs, "opt-out", &key)
+    }
+
+    /// The conversations of which any peer ever opted out.
+    ///
+    /// # Errors
+    /// A record is damaged.
+    pub fn opted_out(&self) -> Result<FxHashSet<ConversationId>, RecordsError> {
+        let mut conversations = FxHashSet::default();
+        self.each(
+            MAPS.opt_outs,
+            "opt-out",
+            Bound::Unbounded,
+            |_, row: OptOutRow| {
+                conversations.insert(row.conversation);
+                Ok(Take::Next)
+            },
+        )?;
+        Ok(conversations)
     }
 
     /// Walks an account's opt-outs, newest first, behind `after`; those that ended are among them.
