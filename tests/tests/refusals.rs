@@ -125,7 +125,7 @@ async fn a_wrong_method_or_path_says_what_there_is() {
     let (_daemon, customer) = start().await;
     for (method, path, allow) in [
         (Method::GET, SEND, "POST"),
-        (Method::DELETE, "/api/v1/sms/messages/1", "GET"),
+        (Method::DELETE, "/api/v1/sms/messages/1", "GET, PATCH"),
         (Method::POST, "/api/v1/sms/conversations", "GET"),
         (Method::PUT, "/api/v1/sms/conversations/1/messages", "GET"),
         (Method::GET, PORTAL_SEND, "POST"),
