@@ -1,6 +1,7 @@
 //! The customers' API: two dialects over one engine.
 
 mod account;
+pub(crate) mod batches;
 mod consent;
 mod conversations;
 mod events;
@@ -80,6 +81,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(serve(Route::Account, account::read)))
                 .route(web::patch().to(serve(Route::Account, account::change))),
         )
+        .configure(batches::routes)
         .configure(scheduled::routes)
         .service(
             resource("/api/v1/sms/quote", "POST")

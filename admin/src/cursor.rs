@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use didfarm_core::ids::{AccountId, ConversationId, EndpointId, EventId, MessageId};
+use didfarm_core::ids::{AccountId, BatchId, ConversationId, EndpointId, EventId, MessageId};
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::read::Position;
 use didfarm_runtime::wallet::LedgerPlace;
@@ -36,6 +36,10 @@ pub(crate) enum List {
     Attempts(EndpointId),
     /// The scheduled messages of an account.
     Scheduled(AccountId),
+    /// The batches of an account.
+    Batches(AccountId),
+    /// The rows of a batch.
+    BatchRows(BatchId),
     /// The movements of money of an account.
     Ledger(AccountId),
     /// The opt-outs of an account.
@@ -51,6 +55,8 @@ impl List {
             List::Events(account) => (4, account.get()),
             List::Attempts(endpoint) => (5, endpoint.get()),
             List::Scheduled(account) => (9, account.get()),
+            List::Batches(account) => (10, account.get()),
+            List::BatchRows(batch) => (11, batch.get()),
             List::Ledger(account) => (6, account.get()),
             List::OptOuts(account) => (7, account.get()),
         }

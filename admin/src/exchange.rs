@@ -90,6 +90,20 @@ impl Exchange {
         self.take(bounds).await
     }
 
+    /// The same within other bounds.
+    ///
+    /// # Errors
+    /// As [`Exchange::json`].
+    pub(crate) async fn json_within(&mut self, bounds: BodyBounds) -> Result<Bytes, Problem> {
+        body::check_media_type(self.request.headers())?;
+        self.take(bounds).await
+    }
+
+    /// The body, for whoever reads it while it is answered.
+    pub(crate) fn take_payload(&mut self) -> Payload {
+        std::mem::replace(&mut self.payload, Payload::None)
+    }
+
     /// The same of a route whose body may be left out: `{}` then.
     ///
     /// # Errors

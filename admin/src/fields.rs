@@ -19,7 +19,7 @@ pub(crate) use self::reference::{Amount, NumberRef};
 use crate::problem::{Code, Problem};
 
 /// A text, borrowed from the request where it holds no escapes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Text<'a>(Cow<'a, str>);
 
 impl Deref for Text<'_> {

@@ -38,6 +38,12 @@ routes! {
     ChangeMessage = "change_message",
     /// `POST /api/v1/sms/messages/{id}/cancel` and `/api/v1/sms/cancel`
     CancelMessages = "cancel_messages",
+    /// `POST /api/v1/sms/batches`
+    CreateBatch = "create_batch",
+    /// `GET /api/v1/sms/batches`, one of them, its rows
+    Batches = "batches",
+    /// `POST /api/v1/sms/batches/{id}/pause`, `/resume` and `/cancel`
+    CommandBatch = "command_batch",
     /// `GET /api/v1/sms/scheduled`
     Scheduled = "scheduled",
     /// `GET /api/v1/sms/conversations/{id}/messages`

@@ -1,6 +1,7 @@
 //! The shapes of public JSON in answers, and how they become a response.
 
 pub(crate) mod account;
+pub(crate) mod batches;
 pub(crate) mod consent;
 pub(crate) mod events;
 pub(crate) mod numbers;

@@ -35,6 +35,7 @@
 //! | `message_under_way` | 409 | `message_status` |
 //! | `too_many_scheduled` | 409 | |
 //! | `not_in_doubt` | 409 | |
+//! | `batch_state` | 409 | `state` |
 //! | `idempotency_in_progress` | 409 | `Retry-After` |
 //! | `payload_too_large` | 413 | |
 //! | `unsupported_media_type` | 415 | |
@@ -56,6 +57,8 @@
 //! | `auto_reply_invalid` | 422 | `errors` |
 //! | `email_invalid` | 422 | `errors` |
 //! | `idempotency_key_reused` | 422 | `errors` |
+//! | `placeholder_missing` | 422 | `errors` |
+//! | `backlog_full` | 429 | `Retry-After`, `waiting`, `max` |
 //! | `rate_limited` | 429 | `Retry-After`, `RateLimit` |
 //! | `internal` | 500 | |
 //! | `faulted` | 500 | `Retry-After` |
@@ -297,6 +300,23 @@ impl Problem {
         self
     }
 
+    /// The problem as a value within another answer; one that is too long for its bound is told by its
+    /// code and title alone.
+    pub(crate) fn embedded(self, bytes_max: usize) -> Box<RawValue> {
+        let Problem(problem) = self;
+        problem.log("");
+        let document = Document {
+            problem: &problem,
+            request_id: None,
+        };
+        let text = serde_json::to_string(&document).expect("a problem has string keys only");
+        if text.len() <= bytes_max {
+            return RawValue::from_string(text).expect("a problem is JSON");
+        }
+        let short = Problem::new(problem.code, problem.code.title());
+        short.embedded(usize::MAX)
+    }
+
     /// Makes the answer, and logs what is the daemon's fault.
     pub(crate) fn respond(self, request_id: &HeaderValue) -> HttpResponse {
         let Problem(problem) = self;
@@ -304,7 +324,7 @@ impl Problem {
         problem.log(request_id);
         let document = Document {
             problem: &problem,
-            request_id,
+            request_id: Some(request_id),
         };
         let body = serde_json::to_vec(&document).expect("a problem has string keys only");
         let mut response = HttpResponse::build(problem.code.status());
@@ -336,7 +356,8 @@ impl Inner {
 
 struct Document<'a> {
     problem: &'a Inner,
-    request_id: &'a str,
+    /// `None` within another answer.
+    request_id: Option<&'a str>,
 }
 
 impl Serialize for Document<'_> {
@@ -358,7 +379,9 @@ impl Serialize for Document<'_> {
         for (name, value) in &problem.members {
             document.serialize_entry(name, value)?;
         }
-        document.serialize_entry("request_id", request_id)?;
+        if let Some(request_id) = request_id {
+            document.serialize_entry("request_id", request_id)?;
+        }
         document.end()
     }
 }
@@ -377,7 +400,7 @@ pub(crate) fn document_of(problem: Problem) -> serde_json::Value {
     let Problem(problem) = problem;
     serde_json::to_value(Document {
         problem: &problem,
-        request_id: "req_1",
+        request_id: Some("req_1"),
     })
     .expect("a problem is JSON")
 }

@@ -15,6 +15,7 @@ use didfarm_runtime::EngineHandle;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::api::SendBounds;
+use crate::api::batches::BatchBounds;
 use crate::body::BodyBounds;
 use crate::callbacks::{self, Callbacks};
 use crate::capture::{self, Capture};
@@ -59,6 +60,10 @@ pub fn api_server(
         bytes_max: settings.callbacks.body_bytes_max,
         ..bounds
     };
+    let batch_bounds = BatchBounds(BodyBounds {
+        bytes_max: settings.limits.batch_body_bytes_max,
+        ..bounds
+    });
     let validation = validation(settings.numbers.validation);
     let send_bounds = SendBounds::new(settings.delivery.validity_max());
     let capture = Capture::start(settings)?;
@@ -70,6 +75,7 @@ pub fn api_server(
             .app_data(Rc::new(front))
             .app_data(Rc::new(callbacks))
             .app_data(send_bounds)
+            .app_data(batch_bounds)
             .configure(api::routes)
             .configure(carriers::routes)
             .configure(callbacks::routes)

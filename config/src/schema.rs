@@ -116,6 +116,10 @@ const LIMITS: &[Rule] = &[
     whole("callbacks_in_flight_max", "callbacks", 1, IN_FLIGHT_MAX),
     whole("retry_after_s", "seconds", 1, 3_600),
     whole("idempotency_s", "seconds", 1, WEEK_S),
+    whole("reply_share_percent", "percent", 1, 99),
+    whole("backlog_s", "seconds", 1, WEEK_S),
+    whole("backlog_max", "messages", 1, 100_000_000),
+    bytes("batch_body_bytes_max", KIB, 256 * MIB),
 ];
 
 const NUMBERS: &[Rule] = &[rule(

@@ -9,6 +9,7 @@ pub mod customer;
 pub mod daemon;
 pub mod faults;
 pub mod http;
+pub mod lines;
 pub mod machine;
 pub mod mail;
 pub mod operator;

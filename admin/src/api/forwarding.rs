@@ -58,7 +58,9 @@ pub(super) async fn forward(exchange: &mut Exchange) -> Result<HttpResponse, Pro
             (forwarded.map_err(problem)?, false)
         }
         Asked::Again(GuardedAnswer::Mail(id)) => (id, true),
-        Asked::Again(GuardedAnswer::Message(..) | GuardedAnswer::Endpoint(_)) => {
+        Asked::Again(
+            GuardedAnswer::Message(..) | GuardedAnswer::Endpoint(_) | GuardedAnswer::Batch(_),
+        ) => {
             return Err(limited(idempotency::misled()));
         }
     };

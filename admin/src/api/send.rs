@@ -112,7 +112,9 @@ async fn again(
             let sent = engine.sent_message(account, *id, *send_at).await;
             sent.map_err(|error| asked(exchange).read(error))
         }
-        GuardedAnswer::Endpoint(_) | GuardedAnswer::Mail(_) => Err(idempotency::misled()),
+        GuardedAnswer::Endpoint(_) | GuardedAnswer::Mail(_) | GuardedAnswer::Batch(_) => {
+            Err(idempotency::misled())
+        }
     }
 }
 
@@ -130,7 +132,32 @@ pub(super) fn show(exchange: &Exchange, response: &mut HttpResponse, sent: &Sent
     }
 }
 
+/// What a message follows in that it does not say itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SendDefaults {
+    pub(super) from: Option<Sender>,
+    pub(super) channel: Option<Channel>,
+    pub(super) body: Option<Arc<str>>,
+    pub(super) validity: Option<Duration>,
+    pub(super) send_at: Option<Timestamp>,
+    pub(super) priority: Priority,
+    pub(super) smart_encoding: bool,
+}
+
 fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendRequest, Problem> {
+    read_row(body, &SendDefaults::default(), validation, bounds)
+}
+
+/// Reads a message to send.
+///
+/// # Errors
+/// Any of a body's own.
+pub(super) fn read_row(
+    body: &[u8],
+    defaults: &SendDefaults,
+    validation: Validation,
+    bounds: SendBounds,
+) -> Result<SendRequest, Problem> {
     let SendBody {
         from,
         from_number_id,
@@ -144,22 +171,35 @@ fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendR
         priority,
         smart_encoding: smart,
     } = json::parse(body)?;
-    let from = sender(from.as_deref(), from_number_id)?;
-    let channel = read_channel(channel.as_deref())?;
+    let from = match (from, from_number_id, defaults.from) {
+        (None, None, Some(sender)) => sender,
+        (from, id, _) => sender(from.as_deref(), id)?,
+    };
+    let channel = match (channel, defaults.channel) {
+        (None, Some(channel)) => channel,
+        (channel, _) => read_channel(channel.as_deref())?,
+    };
     let to = recipient(to.as_deref(), channel, validation)?;
-    let (body, content) = held(body.as_deref(), template, media)?;
+    let (body, content) = match (&body, &template, &media, &defaults.body) {
+        (None, None, None, Some(text)) => (Arc::clone(text), None),
+        _ => held(body.as_deref(), template, media)?,
+    };
+    let validity = validity_period.map(|seconds| validity(seconds, bounds));
+    let priority = priority.map(|word| read_priority(Some(&word)));
     Ok(SendRequest {
         from,
         to,
         channel,
         body,
         content,
-        validity: validity_period
-            .map(|seconds| validity(seconds, bounds))
-            .transpose()?,
-        send_at: read_send_at(send_at.as_deref())?,
-        priority: read_priority(priority.as_deref())?,
-        smart_encoding: smart_encoding(smart, channel)?,
+        validity: validity.transpose()?.or(defaults.validity),
+        send_at: read_send_at(send_at.as_deref())?.or(defaults.send_at),
+        priority: priority.transpose()?.unwrap_or(defaults.priority),
+        smart_encoding: match smart {
+            // What all are to have is for those that can.
+            None => defaults.smart_encoding && channel == Channel::Sms,
+            asked => smart_encoding(asked, channel)?,
+        },
     })
 }
 
@@ -240,7 +280,10 @@ pub(super) fn smart_encoding(asked: Option<bool>, channel: Channel) -> Result<bo
     }
 }
 
-fn validity(seconds: u64, SendBounds { validity_s_max }: SendBounds) -> Result<Duration, Problem> {
+pub(super) fn validity(
+    seconds: u64,
+    SendBounds { validity_s_max }: SendBounds,
+) -> Result<Duration, Problem> {
     if (1..=validity_s_max).contains(&seconds) {
         return Ok(Duration::from_secs(seconds));
     }

@@ -116,7 +116,9 @@ async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
             Asked::Again(GuardedAnswer::Endpoint(endpoint)) => {
                 (exchange.front().engine.created_endpoint(endpoint), true)
             }
-            Asked::Again(GuardedAnswer::Message(..) | GuardedAnswer::Mail(_)) => {
+            Asked::Again(
+                GuardedAnswer::Message(..) | GuardedAnswer::Mail(_) | GuardedAnswer::Batch(_),
+            ) => {
                 return Err(idempotency::misled());
             }
         };

@@ -94,6 +94,8 @@ codes! {
     NotInDoubt = "not_in_doubt", 409, "The message is not in doubt";
     /// The first request with the idempotency key is being carried out.
     IdempotencyInProgress = "idempotency_in_progress", 409, "The request is being carried out";
+    /// The batch was cancelled; `state` says so.
+    BatchState = "batch_state", 409, "The batch does not allow it";
     /// The body or the text in it is too large.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// The body is not declared to be JSON.
@@ -132,8 +134,12 @@ codes! {
     AutoReplyInvalid = "auto_reply_invalid", 422, "The auto-reply rules are not valid";
     /// No mail address.
     EmailInvalid = "email_invalid", 422, "The email address is not valid";
+    /// A recipient has no value for a placeholder of the text.
+    PlaceholderMissing = "placeholder_missing", 422, "A placeholder has no value";
     /// The idempotency key came with another body before.
     IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used for another request";
+    /// As many messages wait for the account's rate as may.
+    BacklogFull = "backlog_full", 429, "Too many messages wait";
     /// The account's rate limit is used up.
     RateLimited = "rate_limited", 429, "The rate limit is used up";
     /// The engine has a fault.

@@ -6,6 +6,7 @@ use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use didfarm_core::account::RateLimit;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
+use didfarm_runtime::batches::BatchError;
 use didfarm_runtime::idempotency::ClaimError;
 use didfarm_runtime::mails::MailError;
 use didfarm_runtime::operate::OperateError;
@@ -82,6 +83,25 @@ impl Asked {
             ScheduleError::Refused(refusal) => self.refused(refusal),
             ScheduleError::Damaged { sentence } => Problem::internal(sentence),
             ScheduleError::Unavailable(unavailable) => self.unavailable(unavailable),
+        }
+    }
+
+    pub(crate) fn batch(self, error: BatchError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            BatchError::Unknown { .. } => Problem::not_found(),
+            BatchError::InProgress => Problem::new(Code::IdempotencyInProgress, detail)
+                .with_header(RETRY_AFTER, retry_after(self.retry_after)),
+            BatchError::State { state } => Problem::new(Code::BatchState, detail)
+                .with_member("state", format!("\"{}\"", state.as_str())),
+            BatchError::BacklogFull { waiting, max, wait } => {
+                Problem::new(Code::BacklogFull, detail)
+                    .with_member("waiting", waiting.to_string())
+                    .with_member("max", max.to_string())
+                    .with_header(RETRY_AFTER, retry_after(wait))
+            }
+            BatchError::Unavailable(unavailable) => self.unavailable(unavailable),
+            BatchError::Read(error) => self.read(error),
         }
     }
 

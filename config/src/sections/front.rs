@@ -134,6 +134,14 @@ pub struct LimitSettings {
     pub retry_after_s: u64,
     /// The seconds for which idempotency keys are kept.
     pub idempotency_s: u32,
+    /// The percentage of an account's rate that messages sent one by one have while others wait in line.
+    pub reply_share_percent: u32,
+    /// The seconds at its rate that an account's messages may wait in line; more are refused.
+    pub backlog_s: u64,
+    /// The most messages of all accounts that wait in line; more are refused.
+    pub backlog_max: u64,
+    /// The longest JSON document of a batch, in bytes.
+    pub batch_body_bytes_max: usize,
 }
 
 impl Default for LimitSettings {
@@ -145,6 +153,10 @@ impl Default for LimitSettings {
             callbacks_in_flight_max: 16_384,
             retry_after_s: 1,
             idempotency_s: 72 * 3_600,
+            reply_share_percent: 90,
+            backlog_s: 4 * 3_600,
+            backlog_max: 5_000_000,
+            batch_body_bytes_max: 32 * 1024 * 1024,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::auto_reply::{AutoReplied, RuleId};
+use crate::batch::BatchPlace;
 use crate::channel::Channel;
 use crate::consent::{Consent, OptOut};
 use crate::content::{Content, ContentKind};
@@ -104,6 +105,8 @@ pub struct SendMessage {
     pub send_at: Option<Timestamp>,
     /// The rule by which the number answers by itself; `None` for what a customer sends.
     pub auto_reply: Option<RuleId>,
+    /// Where it stands in its batch, if it comes in one.
+    pub batch: Option<BatchPlace>,
 }
 
 /// What a carrier brings from a peer.
@@ -239,6 +242,7 @@ pub fn decide_send(
         valid_until: command.valid_until,
         send_at: command.send_at,
         auto_reply: command.auto_reply,
+        batch: command.batch,
     }));
     Ok((message, events))
 }
@@ -491,6 +495,7 @@ impl Conversation {
             | Event::EventsForgotten(..)
             | Event::MailQueued(_)
             | Event::MailTried(_)
+            | Event::Batch(..)
             | Event::Guarded(_)
             | Event::KeysForgotten(_) => {}
         }

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::channel::Channel;
-use crate::ids::{AccountId, CarrierMessageId, ConversationId, MessageId, NumberId};
+use crate::ids::{AccountId, BatchId, CarrierMessageId, ConversationId, MessageId, NumberId};
 use crate::message::Accepted;
 use crate::money::Micros;
 use crate::reason::Reason;
@@ -281,6 +281,8 @@ pub struct InFlight {
     pub phase_at: Timestamp,
     /// When its validity period ends: it is not submitted after that.
     pub valid_until: Timestamp,
+    /// The batch that it came in, if it did: it waits until its account's rate lets it go.
+    pub batch: Option<BatchId>,
     /// How it goes.
     pub delivery: Delivery,
 }
@@ -298,6 +300,7 @@ impl InFlight {
             accepted_at: at,
             phase_at: fact.send_at.unwrap_or(at),
             valid_until: fact.valid_until,
+            batch: fact.batch.map(|place| place.batch),
             delivery: match fact.send_at {
                 Some(_) => Delivery::scheduled(),
                 None => Delivery::new(),

@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountEvent;
+use crate::batch::BatchEvent;
 use crate::consent::ConsentEvent;
 use crate::conversation::Opened;
 use crate::delivery::DeliveryEvent;
 use crate::delivery::receipt::Claim;
 use crate::idempotency::{Guarded, KeyHash, Slot};
 use crate::ids::{
-    AccountId, CarrierId, CarrierMessageId, ConversationId, EndpointId, EventId, Extent, MessageId,
-    NumberId,
+    AccountId, BatchId, CarrierId, CarrierMessageId, ConversationId, EndpointId, EventId, Extent,
+    MessageId, NumberId,
 };
 use crate::mail::{Mail, MailTry};
 use crate::message::{Accepted, Received};
@@ -100,6 +101,9 @@ pub enum Event {
     /// A request with an idempotency key was carried out by this entry.
     #[serde(rename = "g")]
     Guarded(Box<Guarded>),
+    /// Something happened to a batch of an account.
+    #[serde(rename = "s")]
+    Batch(AccountId, BatchId, BatchEvent),
     /// Idempotency keys have been kept for as long as the settings say.
     #[serde(rename = "q")]
     KeysForgotten(Vec<(Slot, KeyHash)>),

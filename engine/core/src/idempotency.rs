@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountId, MailId, MessageId};
+use crate::ids::{AccountId, BatchId, MailId, MessageId};
 use crate::time::Timestamp;
 use crate::webhook::endpoint::Endpoint;
 
@@ -98,15 +98,18 @@ pub enum GuardedRoute {
     Endpoint,
     /// A message that is forwarded by mail.
     ForwardToEmail,
+    /// A batch of messages.
+    Batch,
 }
 
 impl GuardedRoute {
     /// Every route.
-    pub const ALL: [GuardedRoute; 4] = [
+    pub const ALL: [GuardedRoute; 5] = [
         GuardedRoute::Message,
         GuardedRoute::PortalMessage,
         GuardedRoute::Endpoint,
         GuardedRoute::ForwardToEmail,
+        GuardedRoute::Batch,
     ];
 
     /// The number that a key's hash is made with; it never changes its meaning.
@@ -116,6 +119,7 @@ impl GuardedRoute {
             GuardedRoute::PortalMessage => 2,
             GuardedRoute::Endpoint => 3,
             GuardedRoute::ForwardToEmail => 4,
+            GuardedRoute::Batch => 5,
         }
     }
 }
@@ -170,6 +174,9 @@ pub enum GuardedAnswer {
     /// A mail was queued.
     #[serde(rename = "l")]
     Mail(MailId),
+    /// A batch was begun: its rows tell what became of them.
+    #[serde(rename = "b")]
+    Batch(BatchId),
 }
 
 /// A request with a key was carried out.

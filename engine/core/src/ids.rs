@@ -26,7 +26,7 @@ pub struct IdError {
 }
 
 /// Longest prefix of an id, in bytes.
-const PREFIX_BYTES_MAX: usize = 5;
+const PREFIX_BYTES_MAX: usize = 6;
 
 /// An id's string spelling, on the stack.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +135,10 @@ id!(
     /// An immutable fact that endpoints are told of: milliseconds since [`EventId::EPOCH_MS`] and a
     /// count within the millisecond, so that ids sort by time and a range of time is a range of ids.
     EventId, u64, "evt_"
+);
+id!(
+    /// Many messages that were handed in together.
+    BatchId, u64, "batch_"
 );
 id!(
     /// A mail that is to be sent.

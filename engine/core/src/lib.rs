@@ -6,6 +6,7 @@
 pub mod account;
 pub mod add_on;
 pub mod auto_reply;
+pub mod batch;
 pub mod channel;
 pub mod consent;
 pub mod content;

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::auto_reply::RuleId;
+use crate::batch::BatchPlace;
 use crate::channel::{Channel, Direction};
 use crate::content::Content;
 use crate::delivery::status::Status;
 use crate::delivery::{Delivery, Rescheduled};
 use crate::e164::E164;
-use crate::ids::{AccountId, CarrierId, CarrierMessageId, ConversationId, MessageId, NumberId};
+use crate::ids::{
+    AccountId, BatchId, CarrierId, CarrierMessageId, ConversationId, MessageId, NumberId,
+};
 use crate::money::Micros;
 use crate::peer::Peer;
 use crate::reason::Reason;
@@ -51,6 +54,8 @@ pub struct Accepted {
     pub send_at: Option<Timestamp>,
     /// The rule by which the number answered by itself; `None` for what a customer sent.
     pub auto_reply: Option<RuleId>,
+    /// Where it stands in its batch, if it came in one.
+    pub batch: Option<BatchPlace>,
 }
 
 /// An inbound message came in.
@@ -151,6 +156,8 @@ pub struct Message {
     pub valid_until: Option<Timestamp>,
     /// The time that it was scheduled for last, if it was.
     pub send_at: Option<Timestamp>,
+    /// The batch that it came in, if it did.
+    pub batch: Option<BatchId>,
 }
 
 impl Message {
@@ -187,6 +194,7 @@ impl Message {
             brought_by: None,
             valid_until: Some(fact.valid_until),
             send_at: fact.send_at,
+            batch: fact.batch.map(|place| place.batch),
         }
     }
 
@@ -220,6 +228,7 @@ impl Message {
             brought_by: Some(fact.carrier),
             valid_until: None,
             send_at: None,
+            batch: None,
         }
     }
 
@@ -301,6 +310,7 @@ mod tests {
             valid_until: Timestamp(i64::MAX),
             send_at: None,
             auto_reply: None,
+            batch: None,
         };
         let mut message = Message::accepted(&fact, Timestamp(0));
         let mut delivery = Delivery::new();

@@ -19,6 +19,11 @@ impl Timestamp {
         Timestamp(self.0.saturating_add(us))
     }
 
+    /// So many microseconds later.
+    pub fn plus_us(self, us: u64) -> Timestamp {
+        Timestamp(self.0.saturating_add(i64::try_from(us).unwrap_or(i64::MAX)))
+    }
+
     /// How long ago `earlier` was, in milliseconds; 0 when it is in the future.
     pub fn ms_since(self, earlier: Timestamp) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0) / 1000).unwrap_or(0)

@@ -4,9 +4,10 @@
 //! threads costs more than the whole send. Their facts are journalled with the message that they are
 //! about; the actor owns everything else.
 
+mod line;
 mod spending;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::{EventType, Targets};
 
+pub(crate) use self::line::Place;
 use self::spending::DailySpending;
 use crate::clock::Clock;
 use crate::limiter::Limiter;
@@ -32,6 +34,8 @@ pub(crate) struct AccountDefaults {
     pub(crate) limit: RateLimit,
     pub(crate) low_balance: Micros,
     pub(crate) spend_cap: Option<Micros>,
+    /// The percentage of the limit that what is sent one by one has while others wait in line.
+    pub(crate) reply_share_percent: u32,
 }
 
 impl AccountDefaults {
@@ -44,6 +48,7 @@ impl AccountDefaults {
             },
             low_balance: Micros::new(low_balance),
             spend_cap: settings.price.spend_daily_max(),
+            reply_share_percent: settings.limits.reply_share_percent,
         }
     }
 }
@@ -57,6 +62,9 @@ pub struct AccountHandle {
     /// What was spent on messages today, and what may be.
     spending: DailySpending,
     limiter: RwLock<Limiter>,
+    reply_share_percent: u32,
+    /// Messages that wait in line until the limit lets them go.
+    in_line: AtomicU64,
     /// Below which the wallet counts as low.
     low_balance: AtomicI64,
     low_balance_default: Micros,
@@ -85,7 +93,9 @@ impl AccountHandle {
             name: account.name.clone(),
             available: AtomicI64::new(account.balance.as_micros()),
             spending: DailySpending::new(account, defaults.spend_cap),
-            limiter: RwLock::new(Limiter::new(limit, clock)),
+            limiter: RwLock::new(Limiter::new(limit, defaults.reply_share_percent, clock)),
+            reply_share_percent: defaults.reply_share_percent,
+            in_line: AtomicU64::new(0),
             low_balance: AtomicI64::new(low_balance.as_micros()),
             low_balance_default: defaults.low_balance,
             is_low: AtomicBool::new(account.balance < low_balance),
@@ -162,11 +172,25 @@ impl AccountHandle {
         self.limiter
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .take()
+            .take(self.in_line() > 0)
+    }
+
+    /// Takes one message's worth of the limit for the line, if there is one.
+    pub(crate) fn take_for_line(&self) -> bool {
+        self.limiter
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_for_line()
+    }
+
+    /// Messages that wait in line.
+    pub fn in_line(&self) -> u64 {
+        self.in_line.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_limit(&self, limit: RateLimit, clock: Arc<dyn Clock>) {
-        *self.limiter.write().unwrap_or_else(PoisonError::into_inner) = Limiter::new(limit, clock);
+        *self.limiter.write().unwrap_or_else(PoisonError::into_inner) =
+            Limiter::new(limit, self.reply_share_percent, clock);
     }
 
     pub(crate) fn set_email(&self, email: Option<&str>) {
@@ -344,6 +368,7 @@ mod tests {
             limit: RateLimit::DEFAULT,
             low_balance: Micros::new(LOW),
             spend_cap: None,
+            reply_share_percent: 90,
         };
         let clock = Arc::new(SystemClock::default());
         Arc::new(AccountHandle::new(&account, &defaults, clock))

@@ -1,6 +1,7 @@
 //! The one door for everyone outside: sends, health, drains. Operators' commands are in [`operate`],
 //! reads in [`reads`], consent in [`consent`], what carriers bring in [`callbacks`].
 
+pub(crate) mod batches;
 pub(crate) mod callbacks;
 mod consent;
 mod idempotency;
@@ -28,7 +29,7 @@ use tokio::sync::oneshot;
 use self::callbacks::hand_in;
 pub use self::operate::{KEY_BYTES_MAX, KEY_BYTES_MIN};
 use crate::account::AccountHandle;
-use crate::actors::conversation::{ReceiveReply, SendCommand};
+use crate::actors::conversation::{ReceiveReply, SendCommand, SendReply};
 use crate::actors::partition::{PartitionInput, faulted};
 use crate::actors::root::RootSupervisor;
 use crate::carriers::Faces;
@@ -121,12 +122,45 @@ impl EngineHandle {
         let shared = &self.shared;
         shared.gate()?;
         let own = self.own_number(account, request.from)?;
+        let peer = request.to.clone();
+        let message = self.prepare(account, &own, request)?;
+        let permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
+        let limit = account.take().map_err(|wait| SendError::RateLimited {
+            limit: account.limit(),
+            wait,
+        })?;
+        let (reply, answer) = oneshot::channel();
+        let command = SendCommand {
+            number: own.id,
+            peer,
+            message,
+            account: Arc::clone(account),
+            limit: Some(limit),
+            guard,
+            place: None,
+            reply: SendReply::One(reply),
+            permit: Some(permit),
+        };
+        shared
+            .partition_of(own.id)
+            .push(PartitionInput::Send(Box::new(command)));
+        Ok(answer)
+    }
+
+    /// Judges a message by what its conversation need not be asked for: where it goes, when, at what price.
+    fn prepare(
+        &self,
+        account: &AccountHandle,
+        own: &Number,
+        request: SendRequest,
+    ) -> Result<SendMessage, Refusal> {
+        let shared = &self.shared;
         let routes = &shared.routes;
         if routes
             .targets(own.e164, &request.to, request.channel)
             .is_empty()
         {
-            return Err(Refusal::NoRoute.into());
+            return Err(Refusal::NoRoute);
         }
         let send_at = schedule::send_at_for(
             shared,
@@ -141,36 +175,18 @@ impl EngineHandle {
         let segmentation = segments::count(&request.body);
         let (segments, available) = (segmentation.segments, account.balance());
         let charge = charge(&shared.prices, &request.to, segments, available)?;
-        let permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
-        let limit = account.take().map_err(|wait| SendError::RateLimited {
-            limit: account.limit(),
-            wait,
-        })?;
         let validity_ms = validity_ms(&shared.settings, request.validity);
-        let (reply, answer) = oneshot::channel();
-        let command = SendCommand {
-            number: own.id,
-            peer: request.to,
-            message: SendMessage {
-                channel: request.channel,
-                body: request.body,
-                segmentation,
-                charge,
-                content: request.content,
-                valid_until: send_at.unwrap_or_else(|| shared.now()).plus_ms(validity_ms),
-                send_at,
-                auto_reply: None,
-            },
-            account: Arc::clone(account),
-            limit,
-            guard,
-            reply,
-            permit,
-        };
-        shared
-            .partition_of(own.id)
-            .push(PartitionInput::Send(Box::new(command)));
-        Ok(answer)
+        Ok(SendMessage {
+            channel: request.channel,
+            body: request.body,
+            segmentation,
+            charge,
+            content: request.content,
+            valid_until: send_at.unwrap_or_else(|| shared.now()).plus_ms(validity_ms),
+            send_at,
+            auto_reply: None,
+            batch: None,
+        })
     }
 
     /// The price list in force.

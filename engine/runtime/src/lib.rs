@@ -8,6 +8,7 @@ pub mod account;
 mod actors;
 mod admission;
 mod bars;
+pub mod batches;
 mod callback;
 pub mod carriers;
 pub mod clock;

@@ -1,7 +1,12 @@
 //! The rate limit of one account, kept by governor on the engine's clock.
+//!
+//! What is sent one by one takes from the limit when it is accepted. What waits in line takes what is
+//! left of it: each message that was sent one by one meanwhile is paid for first. While anything waits
+//! in line, the former has a share of the limit and no more, so that neither holds the other up for ever.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use didfarm_core::account::RateLimit;
@@ -15,25 +20,44 @@ use crate::send::LimitState;
 
 type Governor = RateLimiter<NotKeyed, InMemoryState, LimiterClock, StateInformationMiddleware>;
 
+/// What a line may take at once: so many parts of a second's worth. A line is served many times a second.
+const LINE_BURST_PARTS: u32 = 10;
+
 /// One account's limiter.
 pub(crate) struct Limiter {
     limit: RateLimit,
     clock: LimiterClock,
-    governor: Governor,
+    /// What is sent one by one.
+    single: Governor,
+    /// The same, while anything waits in line.
+    share: Governor,
+    /// What is let go from the line.
+    line: Governor,
+    /// Messages that were sent one by one and that the line has not paid for.
+    owed: AtomicU64,
+}
+
+fn governor(per_second: u32, burst: u32, clock: &LimiterClock) -> Governor {
+    let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    let quota = Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst));
+    RateLimiter::direct_with_clock(quota, clock.clone()).with_middleware()
 }
 
 impl Limiter {
-    /// A limiter that starts with its whole burst.
-    pub(crate) fn new(limit: RateLimit, clock: Arc<dyn Clock>) -> Limiter {
+    /// A limiter that starts with its whole burst. While anything waits in line, what is sent one by one
+    /// has `share_percent` of the limit.
+    pub(crate) fn new(limit: RateLimit, share_percent: u32, clock: Arc<dyn Clock>) -> Limiter {
         let clock = LimiterClock(clock);
-        let per_second = NonZeroU32::new(limit.per_second).unwrap_or(NonZeroU32::MIN);
-        let burst = NonZeroU32::new(limit.burst).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(per_second).allow_burst(burst);
-        let governor = RateLimiter::direct_with_clock(quota, clock.clone()).with_middleware();
+        let RateLimit { per_second, burst } = limit;
+        let share = u64::from(per_second) * u64::from(share_percent.min(100)) / 100;
+        let share = u32::try_from(share).unwrap_or(per_second);
         Limiter {
             limit,
+            single: governor(per_second, burst, &clock),
+            share: governor(share, burst, &clock),
+            line: governor(per_second, per_second / LINE_BURST_PARTS, &clock),
+            owed: AtomicU64::new(0),
             clock,
-            governor,
         }
     }
 
@@ -41,15 +65,48 @@ impl Limiter {
         self.limit
     }
 
-    /// Takes one message's worth, or says how long to wait for it.
-    pub(crate) fn take(&self) -> Result<LimitState, Duration> {
-        match self.governor.check() {
+    /// Takes one message's worth, or says how long to wait for it; `behind_line` says that others wait in
+    /// line.
+    pub(crate) fn take(&self, behind_line: bool) -> Result<LimitState, Duration> {
+        let state = self.check(&self.single)?;
+        if !behind_line {
+            return Ok(state);
+        }
+        let shared = self.check(&self.share)?;
+        // More than a second's worth is owed only by a line that did not want it.
+        let most = u64::from(self.limit.per_second);
+        let add = |owed: u64| (owed < most).then_some(owed + 1);
+        let _ = self
+            .owed
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
+        Ok(LimitState {
+            remaining: state.remaining.min(shared.remaining),
+            ..state
+        })
+    }
+
+    fn check(&self, governor: &Governor) -> Result<LimitState, Duration> {
+        match governor.check() {
             Ok(state) => Ok(LimitState {
                 limit: self.limit,
                 remaining: state.remaining_burst_capacity(),
             }),
             Err(not_until) => Err(not_until.wait_time_from(self.clock.now())),
         }
+    }
+
+    /// Takes one message's worth for the line, if there is one.
+    pub(crate) fn take_for_line(&self) -> bool {
+        while self.line.check().is_ok() {
+            let pay = |owed: u64| owed.checked_sub(1);
+            let paid = self
+                .owed
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, pay);
+            if paid.is_err() {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -77,15 +134,58 @@ mod tests {
     #[test]
     fn the_burst_goes_at_once_and_the_rate_comes_back() {
         let clock = Arc::new(HandClock::default());
-        let limiter = Limiter::new(RateLimit::DEFAULT, Arc::clone(&clock) as Arc<dyn Clock>);
+        let limiter = Limiter::new(RateLimit::DEFAULT, 90, Arc::clone(&clock) as Arc<dyn Clock>);
         for left in (0..10).rev() {
-            assert_eq!(limiter.take().unwrap().remaining, left);
+            assert_eq!(limiter.take(false).unwrap().remaining, left);
         }
-        assert_eq!(limiter.take(), Err(Duration::from_millis(100)));
+        assert_eq!(limiter.take(false), Err(Duration::from_millis(100)));
         clock.0.store(99, Ordering::Relaxed);
-        assert_eq!(limiter.take(), Err(Duration::from_millis(1)));
+        assert_eq!(limiter.take(false), Err(Duration::from_millis(1)));
         clock.0.store(100, Ordering::Relaxed);
-        assert!(limiter.take().is_ok());
-        assert!(limiter.take().is_err());
+        assert!(limiter.take(false).is_ok());
+        assert!(limiter.take(false).is_err());
+    }
+    /// What goes within a time of `seconds`: one by one, as often as it is let, and from the line.
+    fn both(limiter: &Limiter, clock: &HandClock, seconds: u64) -> [u64; 2] {
+        let mut went = [0, 0];
+        for _ in 0..seconds * 100 {
+            while limiter.take(true).is_ok() {
+                went[0] += 1;
+            }
+            while limiter.take_for_line() {
+                went[1] += 1;
+            }
+            clock.0.fetch_add(10, Ordering::Relaxed);
+        }
+        went
+    }
+
+    #[test]
+    fn both_ways_together_keep_the_limit_and_each_has_its_share() {
+        let limit = RateLimit {
+            per_second: 100,
+            burst: 10,
+        };
+        let clock = Arc::new(HandClock::default());
+        let limiter = Limiter::new(limit, 90, Arc::clone(&clock) as Arc<dyn Clock>);
+        let [single, line] = both(&limiter, &clock, 20);
+        assert!((1_780..=1_820).contains(&single), "{single}");
+        assert!((180..=220).contains(&line), "{line}");
+        assert!(
+            (1_980..=2_020).contains(&(single + line)),
+            "{single} {line}"
+        );
+    }
+
+    #[test]
+    fn a_line_alone_has_the_whole_limit() {
+        let clock = Arc::new(HandClock::default());
+        let limiter = Limiter::new(RateLimit::DEFAULT, 90, Arc::clone(&clock) as Arc<dyn Clock>);
+        let mut went = 0;
+        for _ in 0..1_000 {
+            went += u64::from(limiter.take_for_line());
+            clock.0.fetch_add(10, Ordering::Relaxed);
+        }
+        assert!((100..=102).contains(&went), "{went}");
     }
 }

@@ -19,7 +19,7 @@ use didfarm_core::segments::{Encoding, smart_encoded};
 use didfarm_core::time::Timestamp;
 
 /// Which of the account's numbers sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sender {
     /// By the number itself.
     Number(E164),
@@ -28,9 +28,10 @@ pub enum Sender {
 }
 
 /// What a message is for, as far as it matters to when it goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Priority {
     /// It keeps the account's quiet hours.
+    #[default]
     Normal,
     /// Somebody waits for it, as for a one-time password: quiet hours do not hold it.
     Otp,

@@ -25,6 +25,7 @@ use crate::actors::webhooks::HubInput;
 use crate::actors::webhooks::reach::Reach;
 use crate::admission::Admission;
 use crate::bars::Bars;
+use crate::batches::Writers;
 use crate::callback::Pace;
 use crate::carriers::Views;
 use crate::clock::Clock;
@@ -89,6 +90,12 @@ pub(crate) struct Shared {
     pub(crate) event_last: AtomicU64,
     /// The next mail id.
     pub(crate) mail_next: AtomicU64,
+    /// The next batch id.
+    pub(crate) batch_next: AtomicU64,
+    /// Who hands in rows of which batch.
+    pub(crate) batches: Arc<Writers>,
+    /// Messages that wait in their accounts' lines.
+    pub(crate) in_line: AtomicU64,
     /// Last, so that it is let go last.
     pub(crate) _lock: DirLock,
 }

@@ -93,6 +93,8 @@ pub struct Meta {
     pub endpoint_next: u32,
     /// The next mail id.
     pub mail_next: u64,
+    /// The next batch id.
+    pub batch_next: u64,
     /// How many mails were ever given up; the last [`MAILS_GIVEN_UP_MAX`] of them are kept.
     pub mails_given_up_total: u64,
 }
@@ -140,6 +142,10 @@ pub struct Counts {
     pub guarded: u64,
     /// Opt-outs, also those that ended.
     pub opt_outs: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Rows of batches.
+    pub batch_rows: u64,
 }
 
 impl Meta {
@@ -169,11 +175,14 @@ impl Meta {
             mails: 0,
             guarded: 0,
             opt_outs: 0,
+            batches: 0,
+            batch_rows: 0,
         },
         aged_total: 0,
         event_last: EventId(0),
         endpoint_next: 1,
         mail_next: 1,
+        batch_next: 1,
         mails_given_up_total: 0,
     };
 }

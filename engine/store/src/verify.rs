@@ -26,6 +26,7 @@
 //! | V19 | An idempotency key is of an account that exists; the message that it leads to is that account's, outbound, and was accepted at the time of the key. |
 //! | V20 | Every ledger entry tells the balance after it, which is the sum of its account's entries up to it; a month of SMS on a number is paid once. |
 //! | V21 | An opt-out lies under its own key and is of a conversation that exists, its account and number; it is kept as one that holds exactly when its conversation says so, with the same cause. |
+//! | V22 | A batch lies under its own key; it counts its messages by their status, and its refused rows; every row that was accepted leads to a message of the batch, and there are no other messages of it. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.
@@ -38,6 +39,7 @@
 //! keys lead to is looked up one by one: their digests lie in no order that the messages have.
 
 mod audit;
+mod batches;
 mod carrier_ids;
 mod consent;
 mod conversations;
@@ -155,6 +157,7 @@ fn check(
     rules::check(&mut audit, &owners);
     guarded::check(&mut audit, &owners);
     consent::check(&mut audit, opted_out);
+    batches::check(&mut audit, &owners);
     suspects::check(&mut audit, &extents);
     counts::check(&mut audit);
     audit.finish()

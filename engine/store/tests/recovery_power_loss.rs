@@ -258,6 +258,8 @@ fn every_prefix_of_the_script_is_sound() {
         ("attempts", counts.attempts),
         ("mails", counts.mails),
         ("opt-outs", counts.opt_outs),
+        ("batches", counts.batches),
+        ("batch rows", counts.batch_rows),
         ("given up mails", meta.mails_given_up_total),
         ("aliases", counts.pairs - counts.conversations),
     ] {

@@ -2,6 +2,8 @@
 
 #[path = "verify/any_order.rs"]
 mod any_order;
+#[path = "verify/batches.rs"]
+mod batches;
 #[path = "verify/carrier_ids.rs"]
 mod carrier_ids;
 #[path = "verify/consent.rs"]

@@ -32,15 +32,31 @@ pub(crate) use self::consenting::{ConsentCommand, ConsentReply};
 pub(crate) use self::receiving::ReceiveReply;
 use super::number::{ChildFailed, NumberContext};
 use super::partition::Effect;
-use crate::account::AccountHandle;
+use crate::account::{AccountHandle, Place};
 use crate::admission::Permit;
+use crate::batches::RowReply;
 use crate::idempotency::Guard;
 use crate::meters::Kind;
 use crate::offers::Offer;
 use crate::send::{LimitState, SendError, SentMessage, Unavailable};
 
 /// Answers the caller of a send.
-pub(crate) type SendReply = oneshot::Sender<Result<SentMessage, SendError>>;
+pub(crate) enum SendReply {
+    /// One message was asked for.
+    One(oneshot::Sender<Result<SentMessage, SendError>>),
+    /// A row of a batch.
+    Row(RowReply),
+}
+
+impl SendReply {
+    /// Nothing is kept of the message. A caller that has gone need not be told.
+    pub(crate) fn refused(self, error: SendError) {
+        match self {
+            SendReply::One(reply) => drop(reply.send(Err(error))),
+            SendReply::Row(reply) => reply.answer(Err(error)),
+        }
+    }
+}
 
 /// A customer's send on its way to its conversation.
 #[derive(Message)]
@@ -50,11 +66,15 @@ pub(crate) struct SendCommand {
     pub(crate) peer: Peer,
     pub(crate) message: SendMessage,
     pub(crate) account: Arc<AccountHandle>,
-    pub(crate) limit: LimitState,
+    /// What is left of the account's limit; `None` for a row of a batch, which takes from it later.
+    pub(crate) limit: Option<LimitState>,
     /// Its idempotency key, if it has one.
     pub(crate) guard: Option<Box<Guard>>,
+    /// Its place in its account's line, if it comes in a batch.
+    pub(crate) place: Option<Place>,
     pub(crate) reply: SendReply,
-    pub(crate) permit: Permit,
+    /// `None` where its batch holds it.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// A carrier's inbound message on its way to its conversation.
@@ -210,7 +230,7 @@ impl Handler<SendCommand> for ConversationActor {
         if self.begin() {
             self.send(command);
         } else {
-            let _ = command.reply.send(Err(Unavailable::Faulted.into()));
+            command.reply.refused(Unavailable::Faulted.into());
         }
     }
 }

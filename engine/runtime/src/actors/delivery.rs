@@ -8,6 +8,7 @@
 //! acknowledged and come again. Limits: those of the settings, and the constants in its files.
 
 mod batch;
+pub(crate) mod batches;
 mod book;
 mod calendar;
 mod circuit;
@@ -16,6 +17,7 @@ mod lane;
 mod lookup;
 mod observe;
 mod opting_out;
+mod pacing;
 mod parked;
 mod parts;
 pub(crate) mod rebuild;
@@ -42,15 +44,18 @@ use tokio::sync::oneshot;
 
 use self::batch::Batch;
 pub(crate) use self::batch::DeliveryEffect;
+use self::batches::BatchInput;
 use self::book::Book;
 use self::calendar::Calendar;
 use self::lookup::{Asked, LookedUp};
+use self::pacing::Pacing;
 use self::parked::ParkedReceipts;
 use self::parts::PartsDesk;
 use self::rebuild::Rebuilt;
 use self::scheduling::{ListScheduled, Read, ScheduleReply, Sweep, Sweeping, Waiting};
 use self::submitting::Submitting;
 use super::root::{Exited, RootSupervisor};
+use crate::account::Place;
 use crate::callback::Share;
 use crate::carriers::Carriers;
 use crate::inbox::Drain;
@@ -71,6 +76,8 @@ pub(crate) const TICK_MS: u64 = 50;
 pub(crate) struct NewDelivery {
     pub(crate) in_flight: InFlight,
     pub(crate) submit: Box<Submit>,
+    /// Its place in its account's line, if it came in a batch.
+    pub(crate) place: Option<Place>,
 }
 
 /// What comes to the delivery supervisor from other threads.
@@ -110,6 +117,8 @@ pub(crate) enum DeliveryInput {
     ListScheduled(ListScheduled),
     /// The peer of a conversation opted out: what waits of it does not go.
     OptedOut(ConversationId),
+    /// A customer's batch.
+    Batch(BatchInput),
     /// Time has passed.
     Tick,
 }
@@ -125,6 +134,7 @@ pub(crate) struct DeliverySupervisor {
     parked: ParkedReceipts,
     parts: PartsDesk,
     calendar: Calendar,
+    pacing: Pacing,
     /// How far the records must be to hold every scheduled message whose text was let go.
     laid_by: Seq,
     /// Scheduled messages that could not be read.
@@ -158,6 +168,7 @@ impl DeliverySupervisor {
             parked: rebuilt.parked,
             parts: rebuilt.parts,
             calendar: rebuilt.calendar,
+            pacing: Pacing::new(),
             laid_by: Seq::ZERO,
             unread: Vec::new(),
             sweeps: VecDeque::new(),
@@ -176,8 +187,18 @@ impl DeliverySupervisor {
         for message in rebuilt.unanswered {
             supervisor.drive(message, Input::NoAnswer);
         }
+        for batch in rebuilt.batches {
+            supervisor.know_batch(&batch);
+        }
         for message in rebuilt.queued {
             supervisor.enqueue(message);
+        }
+        for message in rebuilt.in_line {
+            supervisor.line_up(message, None);
+        }
+        for message in rebuilt.cancelled {
+            supervisor.drive(message, Input::Cancel);
+            supervisor.flush_if_full();
         }
         supervisor.release_due();
         supervisor.pump();
@@ -191,11 +212,13 @@ impl DeliverySupervisor {
                 self.engine.faults.on_delivery(&new.submit.body);
                 let message = new.in_flight.message;
                 let is_scheduled = new.in_flight.scheduled_for().is_some();
+                let is_paced = new.in_flight.batch.is_some();
                 // After a restart of this actor the records already told of it.
                 if self.book.open(new.in_flight, Some(new.submit)) {
-                    match is_scheduled {
-                        true => self.note_time(message, None),
-                        false => self.enqueue(message),
+                    match (is_scheduled, is_paced) {
+                        (true, _) => self.note_time(message, None),
+                        (false, true) => self.line_up(message, new.place),
+                        (false, false) => self.enqueue(message),
                     }
                 }
             }
@@ -246,6 +269,7 @@ impl DeliverySupervisor {
             DeliveryInput::SweepOn => {}
             DeliveryInput::ListScheduled(list) => self.list_scheduled(list),
             DeliveryInput::OptedOut(conversation) => self.engine.bars.heard(conversation),
+            DeliveryInput::Batch(input) => self.batch_input(input),
             DeliveryInput::Tick => {}
         }
     }
@@ -288,6 +312,7 @@ impl DeliverySupervisor {
         }
         self.sweep_on();
         self.release_due();
+        self.release_lines();
         let hands_over = self.pump();
         self.flush();
         let unanswered = self.submitting.unanswered();

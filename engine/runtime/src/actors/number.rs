@@ -357,7 +357,7 @@ impl Handler<SendCommand> for NumberActor {
         if self.context.engine().quarantine.holds(command.number) {
             let error = SendError::Unavailable(Unavailable::Quarantined);
             self.context.engine().meters.refused(&error);
-            let _ = command.reply.send(Err(error));
+            command.reply.refused(error);
             return;
         }
         self.forward(Command::Send(command));

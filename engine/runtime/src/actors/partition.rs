@@ -23,19 +23,20 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 use super::conversation::{
-    ConsentCommand, ConsentReply, ReceiveCommand, ReceiveReply, SendCommand, SendReply,
+    ConsentCommand, ConsentReply, ReceiveCommand, ReceiveReply, SendCommand,
 };
 use super::delivery::{DeliveryInput, NewDelivery};
 use super::number::{Loaded, NumberActor, RenewSms, SetNumber, SetReply, Sweep};
 use super::root::{Exited, RootSupervisor};
 use crate::admission::Permit;
+use crate::batches::{AcceptedRow, RowReply};
 use crate::inbox::Drain;
 use crate::meters::Kind;
 use crate::meters::auto_reply::AutoReplyOutcome;
 use crate::offers::Tell;
 use crate::outbox::{Durable, DurableBell, Outbox};
 use crate::receive::ReceivedMessage;
-use crate::send::{SentMessage, Unavailable};
+use crate::send::{SendError, SentMessage, Unavailable};
 use crate::shared::Shared;
 
 /// Look-ups that go to a reader thread as one job.
@@ -44,6 +45,8 @@ const LOOKUPS_PER_JOB_MAX: usize = 1_024;
 /// What comes to a partition from other threads.
 pub(crate) enum PartitionInput {
     Send(Box<SendCommand>),
+    /// Rows of a batch.
+    SendMany(Vec<SendCommand>),
     Receive(Box<ReceiveCommand>),
     Consent(Box<ConsentCommand>),
     Set(SetNumber),
@@ -56,8 +59,14 @@ pub(crate) enum Effect {
     Accepted {
         sent: Box<SentMessage>,
         delivery: Box<NewDelivery>,
-        reply: SendReply,
-        _permit: Permit,
+        reply: oneshot::Sender<Result<SentMessage, SendError>>,
+        _permit: Option<Permit>,
+    },
+    /// A row of a batch was accepted.
+    RowAccepted {
+        row: AcceptedRow,
+        delivery: Box<NewDelivery>,
+        reply: RowReply,
     },
     Received {
         received: ReceivedMessage,
@@ -230,6 +239,13 @@ impl PartitionActor {
                     number.do_send(*command);
                 }
             }
+            PartitionInput::SendMany(commands) => {
+                for command in commands {
+                    if let Some(number) = self.number(command.number) {
+                        number.do_send(command);
+                    }
+                }
+            }
             PartitionInput::Receive(command) => {
                 if let Some(number) = self.number(command.number) {
                     number.do_send(*command);
@@ -273,6 +289,16 @@ impl PartitionActor {
                     engine.delivery.push(DeliveryInput::New(delivery));
                     engine.meters.accepted(sent.channel, sent.status());
                     let _ = reply.send(Ok(*sent));
+                }
+                Effect::RowAccepted {
+                    row,
+                    delivery,
+                    reply,
+                } => {
+                    let open = &delivery.in_flight;
+                    engine.meters.accepted(open.channel, open.delivery.status());
+                    engine.delivery.push(DeliveryInput::New(delivery));
+                    reply.answer(Ok(row));
                 }
                 Effect::Received {
                     received,

@@ -21,6 +21,7 @@ use super::EngineHandle;
 use super::reads::damaged;
 use crate::account::AccountHandle;
 use crate::actors::delivery::DeliveryInput;
+use crate::actors::delivery::batches::SweepReply;
 use crate::actors::delivery::scheduling::{ListScheduled, Meant, ScheduleReply, Sweep, Waiting};
 use crate::read::{PAGE_ROWS_MAX, Page, Position, ReadError, SCAN_ROWS_MAX};
 use crate::schedule::{NotWaiting, Reschedule, ScheduleError, ScheduledFilter};
@@ -143,7 +144,7 @@ impl EngineHandle {
         let (reply, answer) = oneshot::channel();
         let sweep = Sweep {
             meant,
-            reply,
+            reply: SweepReply::Filter(reply),
             _permit: permit,
         };
         self.shared.delivery.push(DeliveryInput::Sweep(sweep));
@@ -223,6 +224,7 @@ impl EngineHandle {
             account,
             number,
             conversations,
+            batch: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Keys of the record maps: big-endian, so that they sort as their fields do; newest first where a
 //! list reads so.
 
+mod batches;
 mod guarded;
 mod webhooks;
 
@@ -19,6 +20,7 @@ use super::read::LedgerPlace;
 use crate::packed::PackedMap;
 use crate::seq::Seq;
 
+pub use batches::{batch, batch_of, batch_row, batch_row_of};
 pub use guarded::{guarded, guarded_of};
 pub use webhooks::{
     AttemptPlace, attempt, attempt_of, event, event_of, mail, mail_given_up, mail_of, pending,
@@ -85,6 +87,10 @@ pub struct Maps {
     pub guarded: PackedMap,
     /// (account, newest first, conversation) → an opt-out, and what ended it.
     pub opt_outs: PackedMap,
+    /// (account, newest batch first) → batch.
+    pub batches: PackedMap,
+    /// (account, batch, index) → what became of a row.
+    pub batch_rows: PackedMap,
 }
 
 /// The maps of every store.
@@ -113,6 +119,8 @@ pub const MAPS: Maps = Maps {
     mails_given_up: PackedMap::new(b'u'),
     guarded: PackedMap::new(b'y'),
     opt_outs: PackedMap::new(b'z'),
+    batches: PackedMap::new(b'd'),
+    batch_rows: PackedMap::new(b'j'),
 };
 
 /// The key of an entity whose id is one integer.

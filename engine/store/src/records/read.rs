@@ -1,5 +1,6 @@
 //! Reading records: by id, and in pages. Every call blocks on sled: it belongs on a reader thread.
 
+mod batches;
 mod carriers;
 mod consent;
 mod guarded;

@@ -1,6 +1,7 @@
 //! One round: journal entries applied to the records through core's `evolve`, written as one batch.
 
 mod attempts;
+mod batches;
 mod consent;
 mod conversation;
 mod delivery;
@@ -14,6 +15,7 @@ mod webhooks;
 use std::collections::BTreeMap;
 
 use didfarm_core::account::Account;
+use didfarm_core::batch::Batch;
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::event::{Entry, Event};
@@ -23,6 +25,7 @@ use didfarm_core::number::Number;
 use didfarm_core::time::Timestamp;
 
 pub use attempts::{ATTEMPTS_MAX, BODY_PART_BYTES_MAX, EVENT_ATTEMPTS_MAX, RESULTS_MAX};
+pub use batches::BatchRow;
 pub use consent::OptOutRow;
 pub use guarded::GuardedRow;
 pub use rows::{AgedReceipt, HeldPart, InboxRow, LedgerCause, LedgerEntry, ParkedRow, TimelineRow};
@@ -71,6 +74,8 @@ pub struct Round<'a> {
     mails: Mails,
     guarded: Working<[u8; 20], GuardedRow>,
     opt_outs: Working<[u8; 20], OptOutRow>,
+    batches: Working<[u8; 12], Batch>,
+    batch_rows: Added,
 }
 
 impl<'a> Round<'a> {
@@ -99,6 +104,8 @@ impl<'a> Round<'a> {
             mails: Mails::new(),
             guarded: Working::new(MAPS.guarded, "idempotency key"),
             opt_outs: Working::new(MAPS.opt_outs, "opt-out"),
+            batches: Working::new(MAPS.batches, "batch"),
+            batch_rows: Added::new(),
         }
     }
 
@@ -142,7 +149,9 @@ impl<'a> Round<'a> {
                 self.in_flight
                     .put(keys::id(fact.message.0), InFlight::new(fact, at.time));
                 self.meta.counts.in_flight += 1;
-                self.message(Message::accepted(fact, at.time));
+                let message = Message::accepted(fact, at.time);
+                self.join_batch(at, fact, message.status())?;
+                self.message(message);
                 self.charge(at, fact)?;
                 self.conversation(at, fact.conversation, event)
             }
@@ -172,6 +181,7 @@ impl<'a> Round<'a> {
             Event::EventsForgotten(account, events) => self.forgotten(*account, events),
             Event::MailQueued(mail) => self.mail_queued(at, mail),
             Event::MailTried(tried) => self.mail_tried(at, tried),
+            Event::Batch(account, id, happened) => self.batch(at, *account, *id, happened),
             Event::Guarded(guarded) => {
                 self.guard(at, guarded);
                 Ok(())
@@ -211,11 +221,13 @@ impl<'a> Round<'a> {
             &mut counts.opt_outs,
             self.opt_outs.commit(shelf, &mut batch)?,
         );
+        self.batches.commit(shelf, &mut batch)?;
         MAPS.inbox.apply(shelf, &inbox, &mut batch)?;
-        let indexes: [(PackedMap, Added); 3] = [
+        let indexes: [(PackedMap, Added); 4] = [
             (MAPS.extents, self.extents),
             (MAPS.timeline, self.timeline),
             (MAPS.ledger, self.ledger),
+            (MAPS.batch_rows, self.batch_rows),
         ];
         for (map, added) in indexes {
             map.apply(shelf, &Changes::from_iter(added), &mut batch)?;

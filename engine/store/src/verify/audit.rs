@@ -25,6 +25,8 @@ pub(super) struct Audit<'a> {
     pub highest: Highest,
     /// Conversations that may have forgotten an alias of their peer, with their numbers.
     pub forgetful: FxHashMap<ConversationId, NumberId>,
+    /// Messages that came in a batch.
+    pub batched: u64,
     /// How many entries each map has, by its prefix.
     pub rows: BTreeMap<u8, u64>,
     /// Prefixes of maps that could not be read whole.
@@ -44,6 +46,7 @@ pub(super) struct Highest {
     pub endpoint: u64,
     pub event: u64,
     pub mail: u64,
+    pub batch: u64,
 }
 
 /// What a look-up gave.
@@ -62,6 +65,7 @@ impl<'a> Audit<'a> {
             tallies: Index::ALL.map(|_| Tally::new()),
             highest: Highest::default(),
             forgetful: FxHashMap::default(),
+            batched: 0,
             rows: BTreeMap::new(),
             damaged: BTreeSet::new(),
             failed: None,

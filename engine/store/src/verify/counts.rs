@@ -30,6 +30,7 @@ pub(super) fn check(audit: &mut Audit<'_>) {
             audit.highest.event,
         ),
         ("mail", meta.mail_next, audit.highest.mail),
+        ("batch", meta.batch_next, audit.highest.batch),
     ];
     for (kind, next, highest) in next_ids {
         if next <= highest {
@@ -42,7 +43,7 @@ pub(super) fn check(audit: &mut Audit<'_>) {
 
 fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
     let counts = meta.counts;
-    let stored: [(PackedMap, u64); 23] = [
+    let stored: [(PackedMap, u64); 25] = [
         (MAPS.accounts, counts.accounts),
         (MAPS.numbers, counts.numbers),
         (MAPS.conversations, counts.conversations),
@@ -65,6 +66,8 @@ fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
         (MAPS.mails, counts.mails),
         (MAPS.guarded, counts.guarded),
         (MAPS.opt_outs, counts.opt_outs),
+        (MAPS.batches, counts.batches),
+        (MAPS.batch_rows, counts.batch_rows),
         (
             MAPS.mails_given_up,
             meta.mails_given_up_total.min(MAILS_GIVEN_UP_MAX),

@@ -2,10 +2,10 @@
 
 use didfarm_core::channel::Direction;
 use didfarm_core::idempotency::GuardedAnswer;
-use didfarm_core::ids::MessageId;
+use didfarm_core::ids::{BatchId, MessageId};
 
 use super::audit::{Audit, Found};
-use super::maps::{GUARDED, MESSAGES, hex};
+use super::maps::{BATCHES, GUARDED, MESSAGES, hex};
 use super::owners::Owners;
 use crate::records::keys::{self, MAPS};
 use crate::records::round::GuardedRow;
@@ -41,10 +41,23 @@ fn clash(audit: &mut Audit<'_>, row: &GuardedRow) -> Option<String> {
             (endpoint.account != row.account)
                 .then(|| format!("the endpoint {} is of another account", endpoint.id))
         }
+        GuardedAnswer::Batch(id) => batch_clash(audit, row, *id),
         GuardedAnswer::Mail(id) => {
             audit.highest.mail = audit.highest.mail.max(id.get());
             None
         }
+    }
+}
+
+/// A key and its batch are of one entry.
+fn batch_clash(audit: &mut Audit<'_>, row: &GuardedRow, id: BatchId) -> Option<String> {
+    match audit.get(&BATCHES, &keys::batch(row.account, id)) {
+        Found::Record(batch) => (batch.created_at != row.at)
+            .then(|| format!("its batch {id} was begun at another time")),
+        Found::Missing if audit.is_whole(MAPS.batches) => {
+            Some(format!("its batch {id} is not stored"))
+        }
+        Found::Missing | Found::Unreadable => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::marker::PhantomData;
 
 use didfarm_core::account::Account;
+use didfarm_core::batch::Batch;
 use didfarm_core::conversation::Conversation;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::mail::WaitingMail;
@@ -13,8 +14,8 @@ use didfarm_core::number::Number;
 use crate::packed::PackedMap;
 use crate::records::keys::MAPS;
 use crate::records::round::{
-    AgedReceipt, AttemptRow, BodyPart, EndpointRecord, EventRow, GivenUpMail, GuardedRow, HeldPart,
-    InboxRow, LedgerEntry, OptOutRow, ParkedRow, PendingRow, TimelineRow,
+    AgedReceipt, AttemptRow, BatchRow, BodyPart, EndpointRecord, EventRow, GivenUpMail, GuardedRow,
+    HeldPart, InboxRow, LedgerEntry, OptOutRow, ParkedRow, PendingRow, TimelineRow,
 };
 
 /// A packed map whose values are records of one type.
@@ -55,6 +56,8 @@ pub(super) const MAILS: Map<WaitingMail> = Map::new(MAPS.mails, "mail");
 pub(super) const MAILS_GIVEN_UP: Map<GivenUpMail> = Map::new(MAPS.mails_given_up, "given up mail");
 pub(super) const GUARDED: Map<GuardedRow> = Map::new(MAPS.guarded, "idempotency key");
 pub(super) const OPT_OUTS: Map<OptOutRow> = Map::new(MAPS.opt_outs, "opt-out");
+pub(super) const BATCHES: Map<Batch> = Map::new(MAPS.batches, "batch");
+pub(super) const BATCH_ROWS: Map<BatchRow> = Map::new(MAPS.batch_rows, "batch row");
 
 /// What a breach calls a map.
 pub(super) fn name(map: PackedMap) -> &'static str {
@@ -83,6 +86,8 @@ pub(super) fn name(map: PackedMap) -> &'static str {
         (MAPS.mails_given_up, "the given up mails"),
         (MAPS.guarded, "the idempotency keys"),
         (MAPS.opt_outs, "the opt-outs"),
+        (MAPS.batches, "the batches"),
+        (MAPS.batch_rows, "the batch rows"),
     ];
     known
         .into_iter()

@@ -116,6 +116,7 @@ pub(super) fn check(audit: &mut Audit<'_>, owners: &Owners, extents: &Extents) {
             if id != Some(message.id) {
                 audit.misplaced("message", key, message.id);
             }
+            audit.batched += u64::from(message.batch.is_some());
             walk.message(audit, &message);
         }
     });

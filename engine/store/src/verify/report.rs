@@ -80,6 +80,10 @@ pub struct Report {
     pub guarded: u64,
     /// Opt-outs, also those that ended.
     pub opt_outs: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Rows of batches.
+    pub batch_rows: u64,
     /// Expected messages that were looked for.
     pub expected: u64,
     /// The first breaches found, [`BREACHES_KEPT_MAX`] at most.
@@ -147,6 +151,8 @@ impl fmt::Display for Report {
             ("given up mails", self.mails_given_up),
             ("request keys", self.guarded),
             ("opt-outs", self.opt_outs),
+            ("batches", self.batches),
+            ("batch rows", self.batch_rows),
             ("expected", self.expected),
         ] {
             writeln!(f, "{name:<14} {count}")?;

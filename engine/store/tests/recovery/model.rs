@@ -128,6 +128,8 @@ fn rows(records: &Records) -> Rows {
         MAPS.mails_given_up,
         MAPS.guarded,
         MAPS.opt_outs,
+        MAPS.batches,
+        MAPS.batch_rows,
     ]
     .map(all)
     .into()
@@ -174,7 +176,8 @@ impl Told {
             | Event::ReceiptsUnparked(..)
             | Event::ReceiptsAgedOut(..)
             | Event::PartHeld(_)
-            | Event::PartsJoined(_) => {}
+            | Event::PartsJoined(_)
+            | Event::Batch(..) => {}
             Event::Offered(_)
             | Event::Endpoint(..)
             | Event::Attempted(_)

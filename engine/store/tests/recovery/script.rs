@@ -1,6 +1,7 @@
 //! The script of the recovery tests: everything that can happen to messages and money, decided by core.
 
 use didfarm_core::account::AccountCommand;
+use didfarm_core::batch::{BatchEvent, BatchState};
 use didfarm_core::channel::Channel;
 use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::INBOUND_KNOWN_MAX;
@@ -46,7 +47,23 @@ pub fn entries() -> Vec<Entry> {
     mails(&mut farm, acme, ours);
     keys(&mut farm, acme, office);
     consents(&mut farm, shop);
+    batches(&mut farm, acme, office);
     farm.entries
+}
+
+/// A batch whose rows go, are cancelled and are refused; it is paused, goes on and is cancelled.
+fn batches(farm: &mut Farm, acme: AccountId, office: NumberId) {
+    let batch = farm.batch(acme);
+    farm.guard(acme, 5, GuardedAnswer::Batch(batch));
+    let first = farm.row(batch, 0, office, PEERS[0]);
+    farm.refuse_row(acme, batch, 1);
+    farm.note(acme, batch, BatchEvent::StateSet(BatchState::Paused));
+    let second = farm.row(batch, 2, office, PEERS[1]);
+    farm.note(acme, batch, BatchEvent::Completed);
+    farm.note(acme, batch, BatchEvent::StateSet(BatchState::Running));
+    farm.start(first);
+    farm.note(acme, batch, BatchEvent::StateSet(BatchState::Cancelled));
+    farm.input(second, Input::Cancel);
 }
 
 /// Opted out of templates, then of everything, in again, and out again; what waited does not go.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use didfarm_core::account::{Account, AccountCommand, AccountEvent, ApiKey};
 use didfarm_core::auto_reply::{AutoReplyDraft, AutoReplyRules};
+use didfarm_core::batch::{BatchEvent, BatchPlace, RefusedRow, RowPrint, Spread};
 use didfarm_core::channel::Channel;
 use didfarm_core::consent::{self, ConsentCause, ConsentChange, ConsentEvent};
 use didfarm_core::conversation::{
@@ -16,7 +17,7 @@ use didfarm_core::delivery::{Delivery, Input, Outcome};
 use didfarm_core::e164::{E164, Validation};
 use didfarm_core::event::{Entry, Event, ParkedReceipt};
 use didfarm_core::ids::{
-    AccountId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
+    AccountId, BatchId, CarrierId, CarrierMessageId, ConversationId, Extent, MessageId, NumberId,
 };
 use didfarm_core::money::{Micros, SEGMENT_PRICE_DEFAULT};
 use didfarm_core::number::{Number, NumberCommand, NumberState};
@@ -43,6 +44,9 @@ pub struct Farm {
     pairs: BTreeMap<(NumberId, Peer), ConversationId>,
     deliveries: BTreeMap<MessageId, (AccountId, Micros, Delivery)>,
     extents: u64,
+    batches: u64,
+    /// Where the next message stands in a batch.
+    place: Option<BatchPlace>,
     pub hooks: Hooks,
 }
 
@@ -179,6 +183,7 @@ impl Farm {
             valid_until: now.plus_ms(VALIDITY_MS),
             send_at: None,
             auto_reply: None,
+            batch: self.place.take(),
         };
         let mut extents = self.extents;
         let mut fresh = || {
@@ -259,6 +264,40 @@ impl Farm {
         self.converse(&events);
         self.decided(events);
         message
+    }
+
+    /// Begins a batch.
+    pub fn batch(&mut self, account: AccountId) -> BatchId {
+        self.batches += 1;
+        let id = BatchId(self.batches);
+        self.note(account, id, BatchEvent::Opened(Some(Spread::new(3, 60))));
+        id
+    }
+
+    /// Says what happened to a batch.
+    pub fn note(&mut self, account: AccountId, id: BatchId, event: BatchEvent) {
+        self.decided(vec![Event::Batch(account, id, event)]);
+    }
+
+    /// Sends a row of a batch.
+    pub fn row(&mut self, batch: BatchId, index: u64, number: NumberId, peer: &str) -> MessageId {
+        let print = RowPrint(index);
+        self.place = Some(BatchPlace {
+            batch,
+            index,
+            print,
+        });
+        self.send(number, peer, Channel::Sms, "a row")
+    }
+
+    /// Refuses a row of a batch.
+    pub fn refuse_row(&mut self, account: AccountId, batch: BatchId, index: u64) {
+        let refused = RefusedRow {
+            index,
+            print: RowPrint(index),
+            problem: "{}".into(),
+        };
+        self.note(account, batch, BatchEvent::Refused(vec![refused]));
     }
 
     /// Says that the peer of a conversation opted out, or in again.

@@ -20,15 +20,16 @@ fn a_store_of_everything_is_clean_and_counted() {
     let rich = Rich::new();
     let report = audit(&rich.records, None).unwrap();
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.outbound, [0, 2, 3, 4, 0, 6, 5]);
+    assert_eq!(report.outbound, [0, 3, 3, 4, 0, 7, 5]);
     assert_eq!(
         (report.messages, report.inbound, report.conversations),
-        (67, 47, 8)
+        (69, 47, 10)
     );
-    assert_eq!((report.accounts, report.numbers, report.ledger), (3, 3, 25));
-    assert_eq!((report.in_flight, report.parked, report.aged), (7, 1, 2));
+    assert_eq!((report.accounts, report.numbers, report.ledger), (3, 3, 28));
+    assert_eq!((report.in_flight, report.parked, report.aged), (8, 1, 2));
+    assert_eq!((report.batches, report.batch_rows), (2, 3));
     assert_eq!((report.owners, report.inbound_ids, report.parts), (3, 2, 2));
-    assert_eq!(rich.records.meta().unwrap().counts.pairs, 14);
+    assert_eq!(rich.records.meta().unwrap().counts.pairs, 16);
     assert_eq!(report.seq.0, rich.farm.entries.len() as u64);
     assert!(report.to_string().ends_with("every invariant holds"));
 }

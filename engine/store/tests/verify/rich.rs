@@ -2,6 +2,7 @@
 //! that wait, names and their aliases, carriers' ids, endpoints and their events, mails, rules, keys.
 
 use didfarm_core::account::Account;
+use didfarm_core::batch::{BatchEvent, BatchState};
 use didfarm_core::channel::Channel;
 use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::{ALIASES_MAX, Conversation, INBOUND_KNOWN_MAX};
@@ -9,7 +10,7 @@ use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{InFlight, Input};
 use didfarm_core::idempotency::{Guarded, GuardedAnswer};
 use didfarm_core::ids::{
-    AccountId, ConversationId, EndpointId, EventId, MailId, MessageId, NumberId,
+    AccountId, BatchId, ConversationId, EndpointId, EventId, MailId, MessageId, NumberId,
 };
 use didfarm_core::mail::{AfterTry, MailKind};
 use didfarm_core::message::Message;
@@ -93,6 +94,9 @@ pub struct Rich {
     pub mail: MailId,
     /// Of `account`: the keys of a message, of `endpoint` and of `mail`.
     pub guarded: [Guarded; 3],
+    /// Of `account` and `second`: a row that waits, one that was refused by a carrier, one that was refused.
+    pub batch: BatchId,
+    pub row: MessageId,
 }
 
 impl Rich {
@@ -180,6 +184,7 @@ impl Rich {
         farm.rules(number, &[&*"€".repeat(1_600); 4]);
         farm.rules(foreign, &["we are closed"]);
         consents(&mut farm, rivalled);
+        let (batch, row) = batched(&mut farm, (account, second));
         let records = shelves::records_of(&farm.entries);
         let conversation = ConversationId(queued.extent().0);
         let other = ConversationId(inbound.extent().0);
@@ -216,6 +221,8 @@ impl Rich {
             exhausted,
             mail,
             guarded,
+            batch,
+            row,
         }
     }
 
@@ -415,6 +422,22 @@ fn mails(farm: &mut Farm, account: AccountId, endpoint: EndpointId) -> MailId {
     let why = "no such user".into();
     farm.tried(given_up, AfterTry::GivenUp { why });
     waiting
+}
+
+/// A batch with a row that waits, one that its carrier refused, and one that was refused; and an empty one.
+fn batched(farm: &mut Farm, (account, second): (AccountId, NumberId)) -> (BatchId, MessageId) {
+    let batch = farm.batch(account);
+    let waits = farm.row(batch, 0, second, "+31600000301");
+    let refused = farm.row(batch, 1, second, "+31600000302");
+    farm.start(refused);
+    let reason = Reason::Rejected;
+    farm.input(refused, Input::Refused { reason });
+    farm.refuse_row(account, batch, 2);
+    farm.note(account, batch, BatchEvent::Completed);
+    let paused = BatchEvent::StateSet(BatchState::Paused);
+    farm.note(account, batch, paused);
+    farm.batch(account);
+    (batch, waits)
 }
 
 /// An opt-out that ended, and one that holds.

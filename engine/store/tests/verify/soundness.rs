@@ -191,7 +191,7 @@ const RAW_MAPS: [PackedMap; 5] = [
     MAPS.auto_replies,
 ];
 
-pub const ALL_MAPS: [(&str, PackedMap); 24] = [
+pub const ALL_MAPS: [(&str, PackedMap); 26] = [
     ("the accounts", MAPS.accounts),
     ("the numbers", MAPS.numbers),
     ("the conversations", MAPS.conversations),
@@ -216,6 +216,8 @@ pub const ALL_MAPS: [(&str, PackedMap); 24] = [
     ("the given up mails", MAPS.mails_given_up),
     ("the idempotency keys", MAPS.guarded),
     ("the opt-outs", MAPS.opt_outs),
+    ("the batches", MAPS.batches),
+    ("the batch rows", MAPS.batch_rows),
 ];
 
 #[test]

@@ -94,6 +94,7 @@ impl ConversationActor {
             valid_until: now.plus_ms(validity_ms(&engine.settings, None)),
             send_at: None,
             auto_reply: Some(answer.rule),
+            batch: None,
         };
         let (_, events) = {
             let number = self.number.number.borrow();
@@ -116,7 +117,7 @@ impl ConversationActor {
         let fact = acceptance(&events);
         turn.effects.push(Effect::Answered {
             channel: fact.channel,
-            delivery: new_delivery(fact, now),
+            delivery: new_delivery(fact, None, now),
         });
         self.apply(turn, events);
         if let Some(low) = reservation.low() {

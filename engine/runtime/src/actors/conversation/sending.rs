@@ -10,13 +10,19 @@ use didfarm_core::idempotency::GuardedAnswer;
 use didfarm_core::message::Accepted;
 use didfarm_core::time::Timestamp;
 
-use super::{ConversationActor, SendCommand, Turn};
+use super::{ConversationActor, SendCommand, SendReply, Turn};
+use crate::account::Place;
 use crate::actors::delivery::NewDelivery;
 use crate::actors::partition::Effect;
+use crate::batches::AcceptedRow;
 use crate::send::{LimitState, SendError, SentMessage};
 
 /// What the delivery supervisor starts from.
-pub(super) fn new_delivery(fact: &Accepted, now: Timestamp) -> Box<NewDelivery> {
+pub(super) fn new_delivery(
+    fact: &Accepted,
+    place: Option<Place>,
+    now: Timestamp,
+) -> Box<NewDelivery> {
     let submit = Submit {
         message: fact.message,
         from: fact.from,
@@ -31,6 +37,7 @@ pub(super) fn new_delivery(fact: &Accepted, now: Timestamp) -> Box<NewDelivery> 
     Box::new(NewDelivery {
         in_flight: InFlight::new(fact, now),
         submit: Box::new(submit),
+        place,
     })
 }
 
@@ -42,7 +49,7 @@ pub(super) fn acceptance(events: &[Event]) -> &Accepted {
     }
 }
 
-fn sent(fact: &Accepted, now: Timestamp, limit: LimitState) -> SentMessage {
+fn sent(fact: &Accepted, now: Timestamp, limit: Option<LimitState>) -> SentMessage {
     SentMessage {
         id: fact.message,
         conversation: fact.conversation,
@@ -58,7 +65,7 @@ fn sent(fact: &Accepted, now: Timestamp, limit: LimitState) -> SentMessage {
         smart_encoded: None,
         created_at: now,
         send_at: fact.send_at,
-        limit: Some(limit),
+        limit,
     }
 }
 
@@ -83,7 +90,7 @@ impl ConversationActor {
                 engine.meters.refused(&error);
                 // Whoever is refused may ask again with the same key at once.
                 drop(command.guard);
-                let _ = command.reply.send(Err(error));
+                command.reply.refused(error);
                 return;
             }
         };
@@ -92,11 +99,22 @@ impl ConversationActor {
             let answer = GuardedAnswer::Message(fact.message, fact.send_at);
             guard.event(answer, now)
         });
-        let effect = Effect::Accepted {
-            sent: Box::new(sent(fact, now, command.limit)),
-            delivery: new_delivery(fact, now),
-            reply: command.reply,
-            _permit: command.permit,
+        let delivery = new_delivery(fact, command.place, now);
+        let effect = match command.reply {
+            SendReply::One(reply) => Effect::Accepted {
+                sent: Box::new(sent(fact, now, command.limit)),
+                delivery,
+                reply,
+                _permit: command.permit,
+            },
+            SendReply::Row(reply) => Effect::RowAccepted {
+                row: AcceptedRow {
+                    message: fact.message,
+                    send_at: fact.send_at,
+                },
+                delivery,
+                reply,
+            },
         };
         let mut turn = Turn::new(now, effect);
         self.apply(&mut turn, events);

@@ -1,5 +1,7 @@
 //! What the next journal entry of the delivery supervisor holds, and what is done once it is durable.
 
+use std::sync::Arc;
+
 use didfarm_carriers::{Query, Submit};
 use didfarm_core::account::AccountEvent;
 use didfarm_core::delivery::status::Status;
@@ -9,10 +11,13 @@ use didfarm_core::ids::{AccountId, CarrierId, MessageId};
 use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::{EventType, Fact};
+use didfarm_store::seq::Seq;
 use tokio::sync::oneshot;
 
+use super::batches::CommandReply;
 use super::scheduling::{ScheduleReply, Sweep};
 use super::{DeliverySupervisor, opting_out};
+use crate::batches::BatchWriter;
 use crate::callback::Share;
 use crate::meters::ReceiptOutcome;
 use crate::offers::{About, Offer, Tell};
@@ -35,6 +40,9 @@ pub(crate) enum DeliveryEffect {
     /// A carrier did not take a message because its peer opted out there.
     OptedOut(MessageId),
     Resolved(oneshot::Sender<Result<(), OperateError>>),
+    BatchOpened(oneshot::Sender<Arc<BatchWriter>>, Arc<BatchWriter>),
+    Noted(oneshot::Sender<()>, Arc<BatchWriter>),
+    Caught(CommandReply, u64),
     Changed(ScheduleReply, Result<(), NotWaiting>),
     Swept(Sweep, u64),
 }
@@ -126,9 +134,13 @@ impl DeliverySupervisor {
 
     /// Hands what was decided to the journal. Effects without events wait for everything before them.
     pub(super) fn flush(&mut self) {
-        if self.batch.events.is_empty() && self.batch.effects.is_empty() {
-            return;
+        if !self.batch.events.is_empty() || !self.batch.effects.is_empty() {
+            self.flush_now();
         }
+    }
+
+    /// As [`DeliverySupervisor::flush`]; gives the entry.
+    pub(super) fn flush_now(&mut self) -> Seq {
         let entry = Entry {
             at: self.batch.at,
             events: std::mem::take(&mut self.batch.events),
@@ -136,6 +148,7 @@ impl DeliverySupervisor {
         let effects = std::mem::take(&mut self.batch.effects);
         let seq = self.outbox.append(entry, effects);
         self.book.flushed(seq);
+        seq
     }
 
     fn withhold_all(&mut self, messages: Vec<(CarrierId, MessageId)>) {
@@ -178,7 +191,11 @@ impl DeliverySupervisor {
                 // An operator who has gone sees it in the message.
                 DeliveryEffect::Resolved(reply) => drop(reply.send(Ok(()))),
                 DeliveryEffect::Changed(reply, done) => drop(reply.send(done)),
-                DeliveryEffect::Swept(sweep, caught) => drop(sweep.reply.send(caught)),
+                DeliveryEffect::Swept(sweep, caught) => sweep.reply.caught(caught),
+                // A customer who has gone goes on with the same key, or does not.
+                DeliveryEffect::BatchOpened(reply, writer) => drop(reply.send(writer)),
+                DeliveryEffect::Noted(reply, _writer) => drop(reply.send(())),
+                DeliveryEffect::Caught(reply, caught) => drop(reply.send(Ok(caught))),
             }
         }
         for (carrier, group) in submits {

@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, BuildHasherDefault};
 use didfarm_carriers::Submit;
 use didfarm_core::delivery::{DeliveryEvent, InFlight, Phase};
 use didfarm_core::ids::{CarrierId, CarrierMessageId, MessageId};
+use didfarm_core::time::Timestamp;
 use didfarm_store::seq::Seq;
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
@@ -34,6 +35,8 @@ struct Page {
     submit: Option<Box<Submit>>,
     /// The last entry about it, once it is finished.
     finished: Option<Seq>,
+    /// Whether it waits in its account's line: no deadline is its own until it leaves it.
+    in_line: bool,
 }
 
 /// The deliveries that the supervisor knows.
@@ -101,6 +104,7 @@ impl Book {
             in_flight,
             submit,
             finished: None,
+            in_line: false,
         };
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -171,6 +175,26 @@ impl Book {
     pub(super) fn take_out(&mut self, message: MessageId, submit: Box<Submit>) {
         if let Some(page) = self.page_mut(message) {
             page.submit = Some(submit);
+        }
+    }
+
+    /// Notes that a message waits in its account's line.
+    pub(super) fn line_up(&mut self, message: MessageId) {
+        if let Some(page) = self.page_mut(message) {
+            page.in_line = true;
+        }
+    }
+
+    /// A message leaves its line: its validity period begins now.
+    pub(super) fn leave_line(&mut self, message: MessageId, now: Timestamp) {
+        if let Some(page) = self.page_mut(message) {
+            page.in_line = false;
+            let open = &mut page.in_flight;
+            let validity_ms = open.valid_until.ms_since(open.waits_since());
+            open.valid_until = now.plus_ms(validity_ms);
+            if let Some(submit) = &mut page.submit {
+                submit.valid_until = open.valid_until;
+            }
         }
     }
 
@@ -292,6 +316,15 @@ impl Book {
             .map(|page| &page.in_flight)
     }
 
+    /// The same without those that wait in a line.
+    pub(super) fn out_of_line(&self) -> impl Iterator<Item = &InFlight> {
+        self.pages
+            .iter()
+            .flatten()
+            .filter(|page| page.finished.is_none() && !page.in_line)
+            .map(|page| &page.in_flight)
+    }
+
     /// Brings the book in line with what happened to a delivery.
     pub(super) fn settle(&mut self, message: MessageId, event: &DeliveryEvent) {
         let Some(slot) = self.slot(message) else {
@@ -385,7 +418,6 @@ mod tests {
     use didfarm_core::ids::{AccountId, ConversationId, NumberId};
     use didfarm_core::money::Micros;
     use didfarm_core::route::{Route, RouteReason};
-    use didfarm_core::time::Timestamp;
 
     use super::*;
 
@@ -415,6 +447,7 @@ mod tests {
             accepted_at: Timestamp(0),
             phase_at: Timestamp(0),
             valid_until: Timestamp(0),
+            batch: None,
             delivery,
         }
     }
@@ -458,7 +491,7 @@ mod tests {
     #[test]
     fn a_page_stays_small() {
         assert!(
-            size_of::<Option<Page>>() <= 136,
+            size_of::<Option<Page>>() <= 160,
             "{}",
             size_of::<Option<Page>>()
         );

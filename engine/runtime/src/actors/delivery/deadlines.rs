@@ -27,9 +27,10 @@ impl DeliverySupervisor {
         self.scanned_at = self.batch.mono;
         self.read_again();
         self.settle_barred();
+        self.prune_lines();
         let due: Vec<(MessageId, Input)> = self
             .book
-            .open_deliveries()
+            .out_of_line()
             .filter_map(|in_flight| Some((in_flight.message, self.due(in_flight)?)))
             .collect();
         for (message, input) in due {

@@ -70,6 +70,7 @@ fn finished(message: Message) -> Option<Box<InFlight>> {
         accepted_at: message.created_at,
         phase_at: message.created_at,
         valid_until: message.valid_until.unwrap_or(message.created_at),
+        batch: message.batch,
         delivery: message.closed?,
     }))
 }

@@ -1,13 +1,15 @@
 //! What the delivery supervisor starts from: the open deliveries, parked receipts and parts of the records.
 
 use didfarm_carriers::Submit;
+use didfarm_core::batch::{Batch, BatchState};
 use didfarm_core::delivery::{InFlight, Phase};
 use didfarm_core::e164::E164;
-use didfarm_core::ids::{ConversationId, MessageId};
+use didfarm_core::ids::{AccountId, BatchId, ConversationId, MessageId};
 use didfarm_core::message::Message;
 use didfarm_core::time::Timestamp;
 use didfarm_store::records::{Records, RecordsError};
 
+use super::DeliverySupervisor;
 use super::book::Book;
 use super::calendar::{Calendar, Slot};
 use super::parked::ParkedReceipts;
@@ -22,6 +24,12 @@ pub(crate) struct Rebuilt {
     pub(super) calendar: Calendar,
     /// Messages that wait for their turn, in the order in which it came to be theirs.
     pub(super) queued: Vec<MessageId>,
+    /// Messages that wait in their account's line, in the order in which they came to it.
+    pub(super) in_line: Vec<MessageId>,
+    /// The batches of what waits.
+    pub(super) batches: Vec<Batch>,
+    /// Messages that wait and whose batch was cancelled.
+    pub(super) cancelled: Vec<MessageId>,
     /// Messages that were being submitted.
     pub(super) unanswered: Vec<MessageId>,
     /// Messages that do not go because their peer opted out, with their conversations.
@@ -35,6 +43,7 @@ impl Rebuilt {
         let mut book = Book::new(engine.recent_finished_max, records.meta()?.seq);
         let (mut waiting, mut unanswered): (Vec<InFlight>, _) = (Vec::new(), Vec::new());
         let (mut slots, mut scheduled) = (Vec::new(), Vec::new());
+        let (mut in_line, mut batched) = (Vec::new(), Vec::new());
         records.each_in_flight(|open| match open.delivery.phase {
             // Their texts stay in the records until their time comes.
             Phase::Scheduled => {
@@ -44,6 +53,14 @@ impl Rebuilt {
                     at: open.phase_at,
                     message: open.message,
                 });
+                scheduled.push((open.conversation, open.message));
+                batched.extend(open.batch.map(|batch| (open.account, batch, open.message)));
+                book.open(open, None);
+            }
+            // So do the texts of those that wait in line until it is nearly their turn.
+            Phase::Queued if DeliverySupervisor::is_paced(&open) => {
+                in_line.push((open.waits_since(), open.message));
+                batched.extend(open.batch.map(|batch| (open.account, batch, open.message)));
                 scheduled.push((open.conversation, open.message));
                 book.open(open, None);
             }
@@ -69,6 +86,8 @@ impl Rebuilt {
             book.open(open, submit.map(Box::new));
         }
         queued.sort_unstable();
+        in_line.sort_unstable();
+        let (batches, cancelled) = batches_of(records, batched)?;
         let age_min_ms = delivery
             .parked_receipt_age_max_ms
             .min(delivery.parked_receipt_age_max_whatsapp_ms);
@@ -86,11 +105,34 @@ impl Rebuilt {
             parked,
             parts,
             calendar: Calendar::of(&slots),
+            in_line: in_line.into_iter().map(|(_, message)| message).collect(),
+            batches,
+            cancelled,
             queued: queued.into_iter().map(|(_, message)| message).collect(),
             unanswered,
             barred,
         })
     }
+}
+
+/// The batches of these messages, and the messages of those that were cancelled.
+fn batches_of(
+    records: &Records,
+    mut messages: Vec<(AccountId, BatchId, MessageId)>,
+) -> Result<(Vec<Batch>, Vec<MessageId>), RecordsError> {
+    messages.sort_unstable();
+    let (mut batches, mut cancelled) = (Vec::new(), Vec::new());
+    for of_one in messages.chunk_by(|one, next| one.1 == next.1) {
+        let (account, id, _) = of_one[0];
+        let Some(batch) = records.batch(account, id)? else {
+            continue;
+        };
+        if batch.state == BatchState::Cancelled {
+            cancelled.extend(of_one.iter().map(|(_, _, message)| *message));
+        }
+        batches.push(batch);
+    }
+    Ok((batches, cancelled))
 }
 
 /// The messages among these whose peer opted out after they were accepted.

@@ -10,7 +10,7 @@ use didfarm_carriers::Submit;
 use didfarm_core::channel::Channel;
 use didfarm_core::content::ContentKind;
 use didfarm_core::delivery::{InFlight, Input, Outcome, Phase, Rescheduled};
-use didfarm_core::ids::{AccountId, ConversationId, MessageId, NumberId};
+use didfarm_core::ids::{AccountId, BatchId, ConversationId, MessageId, NumberId};
 use didfarm_core::reason::Reason;
 use didfarm_core::time::Timestamp;
 use didfarm_store::records::{Records, RecordsError};
@@ -19,6 +19,7 @@ use rustc_hash::FxHashSet;
 use tokio::sync::oneshot;
 
 use super::batch::DeliveryEffect;
+use super::batches::SweepReply;
 use super::calendar::Slot;
 use super::rebuild::submit;
 use super::{DeliveryInput, DeliverySupervisor};
@@ -48,12 +49,24 @@ pub(crate) struct Meant {
     pub(crate) account: AccountId,
     pub(crate) number: Option<NumberId>,
     pub(crate) conversations: Option<FxHashSet<ConversationId>>,
+    pub(crate) batch: Option<BatchId>,
 }
 
 impl Meant {
+    /// Every message of an account.
+    pub(crate) fn all_of(account: AccountId) -> Meant {
+        Meant {
+            account,
+            number: None,
+            conversations: None,
+            batch: None,
+        }
+    }
+
     fn has(&self, open: &InFlight) -> bool {
         open.account == self.account
             && self.number.is_none_or(|number| open.number == number)
+            && self.batch.is_none_or(|batch| open.batch == Some(batch))
             && self
                 .conversations
                 .as_ref()
@@ -64,7 +77,7 @@ impl Meant {
 /// A cancel of many, which takes several turns.
 pub(crate) struct Sweep {
     pub(crate) meant: Meant,
-    pub(crate) reply: oneshot::Sender<u64>,
+    pub(crate) reply: SweepReply,
     pub(crate) _permit: Permit,
 }
 
@@ -187,7 +200,7 @@ impl DeliverySupervisor {
     }
 
     /// Has messages read once the records hold everything up to `after`.
-    fn read_scheduled(&self, mut asked: Vec<MessageId>, after: Seq) {
+    pub(super) fn read_scheduled(&self, mut asked: Vec<MessageId>, after: Seq) {
         while !asked.is_empty() {
             let rest = asked.split_off(asked.len().min(READS_PER_JOB_MAX));
             let job = std::mem::replace(&mut asked, rest);
@@ -211,11 +224,8 @@ impl DeliverySupervisor {
     pub(super) fn scheduled_read(&mut self, Read { message, found }: Read) {
         match found {
             Ok(Found { submit, window }) => {
-                let is_scheduled = self
-                    .book
-                    .get(message)
-                    .is_some_and(|open| open.delivery.phase == Phase::Scheduled);
-                if !is_scheduled {
+                let phase = self.book.get(message).map(|open| open.delivery.phase);
+                if !matches!(phase, Some(Phase::Scheduled | Phase::Queued)) {
                     return;
                 }
                 if let Some(submit) = submit {
@@ -245,7 +255,7 @@ impl DeliverySupervisor {
         if matches!(self.drive(message, Input::Due), Outcome::Moved(_)) {
             let late_ms = due.map_or(0, |due| self.batch.at.ms_since(due));
             self.engine.meters.schedule.released(late_ms);
-            self.enqueue(message);
+            self.line_up(message, None);
             self.flush_if_full();
         }
     }

@@ -22,6 +22,7 @@ impl Round<'_> {
         let Some(message) = record else {
             return Err(at.missing(format!("message {id}")));
         };
+        let (batch, before) = ((message.account, message.batch), message.status());
         if let DeliveryEvent::Rescheduled(to) = event {
             message.reschedule(*to);
         }
@@ -41,13 +42,14 @@ impl Round<'_> {
             message.follow(&delivery, at.time);
             message.closed = Some(delivery);
         }
+        let after = message.status();
         if let DeliveryEvent::SubmitAccepted(ids, true) = event {
             let Some(route) = message.route else {
                 return Err(at.missing(format!("the route of {id}")));
             };
             self.index(route.carrier, ids, id);
         }
-        Ok(())
+        self.follow_in_batch(at, batch, before, after)
     }
 
     fn index(&mut self, carrier: CarrierId, ids: &[CarrierMessageId], message: MessageId) {

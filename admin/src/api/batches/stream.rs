@@ -1,0 +1,356 @@
+//! A batch as a stream of lines: each a row, each answered by a line as its group becomes durable.
+//!
+//! Whoever sends need not wait for answers, and whoever reads them slowly is read slowly: a few groups are
+//! under way at once, and no more of the stream is in memory. A stream that was cut goes on with the same
+//! key from its first line: what was decided is told again.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::web::{Bytes, BytesMut};
+use didfarm_core::batch::{PROBLEM_BYTES_MAX, ROWS_MAX};
+use didfarm_runtime::batches::{BatchDesk, BatchError};
+use didfarm_runtime::idempotency::GuardedRoute;
+use futures_util::future::Either;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::group::{self, RowResult, Tally, hand_in};
+use super::rows::{Reader, Row};
+use super::{begin, spread};
+use crate::api::asked;
+use crate::api::send::{SendBounds, SendDefaults, read_channel, sender};
+use crate::body::BodyBounds;
+use crate::exchange::Exchange;
+use crate::fields::Spelled;
+use crate::idempotency;
+use crate::present::Named;
+use crate::problem::{self, Problem};
+
+/// Groups of one stream that are under way at once.
+const GROUPS_UNDER_WAY_MAX: usize = 4;
+/// Answers of one stream that wait to be taken.
+const ANSWERS_MAX: usize = 4;
+/// How long a stream's rows wait for room in the engine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What the fingerprint of a stream's request is made of: a row is known by its own.
+const FINGERPRINT: &[u8] = b"ndjson";
+
+const NDJSON: &str = "application/x-ndjson";
+
+/// Whether a body is a stream of lines.
+pub(super) fn is_ndjson(media_type: &[u8]) -> bool {
+    let end = media_type.iter().position(|byte| *byte == b';');
+    let media_type = media_type[..end.unwrap_or(media_type.len())].trim_ascii();
+    media_type.eq_ignore_ascii_case(NDJSON.as_bytes())
+}
+
+/// The first line.
+#[derive(Serialize)]
+struct Opened {
+    batch: Named,
+    resumed: bool,
+}
+
+/// The last line.
+#[derive(Serialize)]
+struct Closed {
+    batch: Named,
+    /// Whether the stream was taken to its end and every row was decided.
+    completed: bool,
+    /// The row that a next request is to go on with, at the latest.
+    next_index: u64,
+    accepted: u64,
+    refused: u64,
+    failed: u64,
+    replayed: u64,
+    /// Why it was not taken to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Box<RawValue>>,
+}
+
+/// `POST /api/v1/sms/batches` of `application/x-ndjson`
+pub(super) async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
+    let account = exchange.account()?;
+    crate::body::check_not_encoded(exchange.request().headers())?;
+    let key = idempotency::key_of(exchange.request().headers())?;
+    let mut query = exchange.query()?;
+    let from = query.take("from");
+    let id = query.take_as("from_number_id", "an id of a number", |text| {
+        text.parse().ok()
+    })?;
+    let channel = query.take("channel");
+    let whole = |text: &str| text.parse::<u32>().ok();
+    let spread_over = query.take_as("spread_over", "whole seconds", whole)?;
+    let rows = query.take_as("rows", "how many rows will come", whole)?;
+    query.finish()?;
+    let defaults = SendDefaults {
+        from: match (from, id) {
+            (None, None) => None,
+            (from, id) => Some(sender(from.as_deref(), id.map(Spelled))?),
+        },
+        channel: channel.map(|word| read_channel(Some(&word))).transpose()?,
+        ..SendDefaults::default()
+    };
+    let rows = match (spread_over, rows) {
+        (Some(_), None) => {
+            let fault =
+                "is missing: a stream that is spread over a time says how many rows will come";
+            return Err(Problem::invalid("rows", fault));
+        }
+        (_, rows) => rows.map(u64::from),
+    };
+    let spread = spread(spread_over, rows.unwrap_or(1))?;
+    let scope = (account.id(), GuardedRoute::Batch);
+    let claimed = idempotency::claim(exchange, scope, key.as_ref(), FINGERPRINT).await?;
+    // What will not fit is found out on the way: a stream is not refused for what it might hold.
+    let (desk, resumed) = begin(exchange, &account, claimed, None, spread).await?;
+    let reader = Reader {
+        defaults,
+        validation: exchange.front().validation,
+        bounds: *exchange.state::<SendBounds>(),
+        template: None,
+        prints: key.is_some(),
+    };
+    let lines = Lines::new(exchange.take_payload(), exchange.front().bounds, reader);
+    let (answers, taken) = mpsc::channel(ANSWERS_MAX);
+    let asked = asked(exchange);
+    actix_web::rt::spawn(run(desk, resumed, asked, lines, answers));
+    let mut response = HttpResponse::build(StatusCode::ACCEPTED);
+    response.insert_header((CONTENT_TYPE, HeaderValue::from_static(NDJSON)));
+    let mut response = response.body(Answers(taken));
+    if resumed {
+        idempotency::mark_replayed(response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// Takes a stream in, and answers it.
+async fn run(
+    desk: BatchDesk,
+    resumed: bool,
+    asked: problem::Asked,
+    lines: Lines,
+    answers: mpsc::Sender<Bytes>,
+) {
+    let batch = Named(desk.id().spelled());
+    let mut out = Vec::new();
+    write_line(&mut out, &Opened { batch, resumed });
+    let (mut tally, mut next_index, mut error) = (Tally::default(), 0, None);
+    {
+        let groups = stream::unfold(lines, async |mut lines| {
+            let group = lines.group().await?;
+            Some((group, lines))
+        });
+        let handed_in = groups.map(|group| match group {
+            Ok(rows) => Either::Left(
+                hand_in(&desk, asked, rows, PATIENCE).map(|done| done.map_err(Fault::Batch)),
+            ),
+            Err(problem) => Either::Right(std::future::ready(Err(Fault::Stream(problem)))),
+        });
+        let mut handed_in = std::pin::pin!(handed_in.buffered(GROUPS_UNDER_WAY_MAX));
+        while let Some(group) = handed_in.next().await {
+            match group {
+                Ok(results) => {
+                    tally.add(&results);
+                    next_index += results.len() as u64;
+                    results
+                        .iter()
+                        .for_each(|row: &RowResult| write_line(&mut out, &row.view()));
+                }
+                Err(fault) => {
+                    error = Some(fault);
+                    break;
+                }
+            }
+            // Whoever does not take the answers is not read on: that the connection fell ends it.
+            if answers
+                .send(Bytes::from(std::mem::take(&mut out)))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+    let mut completed = error.is_none() && tally.failed == 0;
+    if completed && let Err(fault) = desk.complete().await {
+        completed = false;
+        error = Some(Fault::Batch(fault));
+    }
+    let problem = error.map(|fault| match fault {
+        Fault::Batch(error) => asked.batch(error),
+        Fault::Stream(problem) => problem,
+    });
+    let closed = Closed {
+        batch,
+        completed,
+        next_index,
+        accepted: tally.accepted,
+        refused: tally.refused,
+        failed: tally.failed,
+        replayed: tally.replayed,
+        error: problem.map(|problem| problem.embedded(PROBLEM_BYTES_MAX)),
+    };
+    write_line(&mut out, &closed);
+    // The connection may have fallen.
+    let _ = answers.send(Bytes::from(out)).await;
+}
+
+enum Fault {
+    Batch(BatchError),
+    Stream(Problem),
+}
+
+fn write_line(out: &mut Vec<u8>, line: &impl Serialize) {
+    serde_json::to_writer(&mut *out, line).expect("answers have string keys only");
+    out.push(b'\n');
+}
+
+/// The body of the answer.
+struct Answers(mpsc::Receiver<Bytes>);
+
+impl MessageBody for Answers {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        self.0.poll_recv(context).map(|chunk| chunk.map(Ok))
+    }
+}
+
+/// The rows of a stream, by groups. A line has as many bytes as a request of its own may have; the sender
+/// has as long for the next piece as for a request's body.
+struct Lines {
+    payload: Payload,
+    bounds: BodyBounds,
+    reader: Rc<Reader>,
+    /// What came and is no whole line yet.
+    rest: BytesMut,
+    /// How much of it has no end of a line.
+    looked_at: usize,
+    index: u64,
+    /// Whether the line that is coming is longer than it may be, and is left out.
+    too_long: bool,
+    ended: bool,
+}
+
+impl Lines {
+    fn new(payload: Payload, bounds: BodyBounds, reader: Reader) -> Lines {
+        Lines {
+            payload,
+            bounds,
+            reader: Rc::new(reader),
+            rest: BytesMut::new(),
+            looked_at: 0,
+            index: 0,
+            too_long: false,
+            ended: false,
+        }
+    }
+
+    /// The next rows: as many as are here, one at least; `None` behind the last.
+    async fn group(&mut self) -> Option<Result<Vec<Row>, Problem>> {
+        let mut rows = Vec::new();
+        loop {
+            while rows.len() < group::ROWS_MAX
+                && let Some(row) = self.next_row()
+            {
+                rows.push(row);
+            }
+            let is_full = rows.len() == group::ROWS_MAX;
+            if is_full || self.ended {
+                return (!rows.is_empty()).then_some(Ok(rows));
+            }
+            if self.index >= ROWS_MAX {
+                self.ended = true;
+                let detail = "a batch may have 100,000,000 rows";
+                return Some(Err(Problem::invalid_request(detail)));
+            }
+            // Rows that are here do not wait for those that are not.
+            let chunk = match rows.is_empty() {
+                true => self.chunk().await,
+                false => match self.payload.next().now_or_never() {
+                    Some(chunk) => chunk.map(|chunk| chunk.map_err(incomplete)),
+                    None => return Some(Ok(rows)),
+                },
+            };
+            match chunk {
+                Some(Ok(chunk)) => self.rest.extend_from_slice(&chunk),
+                None => self.end(),
+                Some(Err(problem)) if rows.is_empty() => {
+                    self.ended = true;
+                    return Some(Err(problem));
+                }
+                // The rows that came before are handed in; the next look tells of it again.
+                Some(Err(_)) => return Some(Ok(rows)),
+            }
+        }
+    }
+
+    async fn chunk(&mut self) -> Option<Result<Bytes, Problem>> {
+        match tokio::time::timeout(self.bounds.timeout, self.payload.next()).await {
+            Ok(chunk) => chunk.map(|chunk| chunk.map_err(incomplete)),
+            Err(_) => Some(Err(Problem::request_timeout(self.bounds.timeout))),
+        }
+    }
+
+    /// The last line need not end with a line feed.
+    fn end(&mut self) {
+        self.ended = true;
+        if !self.rest.is_empty() || self.too_long {
+            self.rest.extend_from_slice(b"\n");
+        }
+    }
+
+    fn next_row(&mut self) -> Option<Row> {
+        loop {
+            let end = self.rest[self.looked_at..]
+                .iter()
+                .position(|byte| *byte == b'\n');
+            let Some(end) = end else {
+                if self.rest.len() > self.bounds.bytes_max {
+                    self.too_long = true;
+                    self.rest.clear();
+                }
+                self.looked_at = self.rest.len();
+                return None;
+            };
+            let line = self.rest.split_to(self.looked_at + end + 1);
+            self.looked_at = 0;
+            let is_too_long =
+                std::mem::take(&mut self.too_long) || line.len() > self.bounds.bytes_max;
+            let line = line.trim_ascii();
+            // An empty line is no row.
+            if line.is_empty() && !is_too_long {
+                continue;
+            }
+            let mut row = self.reader.read(self.index, line);
+            if is_too_long {
+                row.read = Err(Problem::payload_too_large(self.bounds.bytes_max));
+            }
+            self.index += 1;
+            return Some(row);
+        }
+    }
+}
+
+fn incomplete(error: actix_web::error::PayloadError) -> Problem {
+    Problem::body_incomplete(error.to_string())
+}

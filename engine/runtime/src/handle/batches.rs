@@ -1,0 +1,407 @@
+//! Batches at the door: begun or gone on with, their rows handed in by groups, commands, reads.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use didfarm_core::batch::{
+    Batch, BatchCommand, BatchEvent, BatchPlace, BatchState, RefusedRow, Spread,
+};
+use didfarm_core::ids::{AccountId, BatchId, NumberId};
+use didfarm_core::number::Number;
+use didfarm_core::refusal::Refusal;
+use didfarm_core::time::Timestamp;
+use didfarm_store::records::Records;
+use didfarm_store::records::read::Take;
+pub use didfarm_store::records::round::BatchRow;
+use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
+
+use super::EngineHandle;
+use super::reads::damaged;
+use crate::account::{AccountHandle, Place};
+use crate::actors::conversation::{SendCommand, SendReply};
+use crate::actors::delivery::DeliveryInput;
+use crate::actors::delivery::batches::{BatchInput, CommandBatch, NoteBatch, OpenBatch};
+use crate::actors::partition::PartitionInput;
+use crate::batches::{BatchError, BatchWriter, RowAnswer, RowReply, RowRequest, group};
+use crate::idempotency::Guard;
+use crate::read::{PAGE_ROWS_MAX, Page, ReadError};
+use crate::send::{SendError, Sender, Unavailable};
+
+/// Numbers whose look-up a group remembers.
+type Own = FxHashMap<Sender, Result<Arc<Number>, Refusal>>;
+
+/// Rows of a batch that is known from the first or from an earlier request.
+pub struct BatchDesk {
+    handle: EngineHandle,
+    account: Arc<AccountHandle>,
+    batch: BatchId,
+    /// Whether an earlier request may have handed in some of its rows.
+    is_resumed: bool,
+    writer: Arc<BatchWriter>,
+}
+
+/// What a group of rows came to.
+pub struct GroupAnswer {
+    /// The answers, in the order of the rows.
+    pub rows: Vec<RowAnswer>,
+    /// When the first of them that goes at once is expected to go; the others follow at the account's rate.
+    pub first_goes_at: Timestamp,
+}
+
+impl EngineHandle {
+    /// Begins a batch, under an idempotency key if there is a guard: when this returns `Ok`, that is
+    /// durable. `rows` is how many are known to come.
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub async fn open_batch(
+        &self,
+        account: &Arc<AccountHandle>,
+        rows: Option<u64>,
+        spread: Option<Spread>,
+        guard: Option<Box<Guard>>,
+    ) -> Result<BatchDesk, BatchError> {
+        let shared = &self.shared;
+        shared.gate()?;
+        // The whole is refused early where it cannot fit.
+        drop(self.room(account, rows.unwrap_or(0))?);
+        let _permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
+        let (reply, answer) = oneshot::channel();
+        let open = OpenBatch {
+            account: account.id(),
+            spread,
+            guard,
+            reply,
+        };
+        shared
+            .delivery
+            .push(DeliveryInput::Batch(BatchInput::Open(open)));
+        let writer = answer.await.map_err(|_| Unavailable::Faulted)?;
+        Ok(BatchDesk {
+            handle: self.clone(),
+            account: Arc::clone(account),
+            batch: writer.batch,
+            is_resumed: false,
+            writer,
+        })
+    }
+
+    /// Goes on with a batch that was begun before.
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub async fn resume_batch(
+        &self,
+        account: &Arc<AccountHandle>,
+        id: BatchId,
+    ) -> Result<BatchDesk, BatchError> {
+        let shared = &self.shared;
+        shared.gate()?;
+        let writer = shared.batches.begin(id).ok_or(BatchError::InProgress)?;
+        let batch = self.batch(account.id(), id).await?;
+        let known = BatchInput::Known(Box::new(batch));
+        shared.delivery.push(DeliveryInput::Batch(known));
+        Ok(BatchDesk {
+            handle: self.clone(),
+            account: Arc::clone(account),
+            batch: id,
+            is_resumed: true,
+            writer,
+        })
+    }
+
+    /// A batch of the account.
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub async fn batch(&self, account: AccountId, id: BatchId) -> Result<Batch, BatchError> {
+        let read = move |records: &Records| records.batch(account, id).map_err(damaged);
+        let found = self.shared.read(read).await?;
+        found.ok_or(BatchError::Unknown { batch: id })
+    }
+
+    /// The account's batches, the newest first.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn batches(
+        &self,
+        account: AccountId,
+        after: Option<BatchId>,
+        limit: usize,
+    ) -> Result<Page<Batch, BatchId>, ReadError> {
+        let limit = limit.clamp(1, PAGE_ROWS_MAX);
+        let read = move |records: &Records| {
+            let mut page = Page {
+                rows: Vec::new(),
+                next: None,
+            };
+            let walked = records.each_batch(account, after, |batch| {
+                if page.rows.len() == limit {
+                    page.next = page.rows.last().map(|last: &Batch| last.id);
+                    return Ok(Take::Stop);
+                }
+                page.rows.push(batch);
+                Ok(Take::Next)
+            });
+            walked.map_err(damaged)?;
+            Ok(page)
+        };
+        self.shared.read(read).await
+    }
+
+    /// What became of the rows of a batch, by index, from `from` on.
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub async fn batch_rows(
+        &self,
+        account: AccountId,
+        id: BatchId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Page<(u64, BatchRow), u64>, BatchError> {
+        self.batch(account, id).await?;
+        let limit = limit.clamp(1, PAGE_ROWS_MAX);
+        let read = move |records: &Records| rows(records, (account, id), from, limit);
+        let mut rows = self.shared.read(read).await?;
+        let next = (rows.len() > limit).then(|| rows.pop().map(|(index, _)| index));
+        Ok(Page {
+            rows,
+            next: next.flatten(),
+        })
+    }
+
+    /// Pauses, resumes or cancels a batch: when this returns `Ok`, that is durable. Says how many messages
+    /// wait that it holds or lets go, or how many were cancelled.
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub async fn command_batch(
+        &self,
+        account: AccountId,
+        id: BatchId,
+        command: BatchCommand,
+    ) -> Result<u64, BatchError> {
+        let batch = self.batch(account, id).await?;
+        self.shared.gate()?;
+        let permit = self.shared.admission.admit().ok_or(Unavailable::Busy)?;
+        let (reply, answer) = oneshot::channel();
+        let command = CommandBatch {
+            batch: Box::new(batch),
+            command,
+            reply,
+            permit,
+        };
+        let input = BatchInput::Command(command);
+        self.shared.delivery.push(DeliveryInput::Batch(input));
+        let answer = answer.await.map_err(|_| Unavailable::Faulted)?;
+        answer.map_err(|state| BatchError::State { state })
+    }
+
+    /// How many messages of an account may wait in line.
+    pub fn backlog_max(&self, account: &AccountHandle) -> u64 {
+        u64::from(account.limit().per_second) * self.shared.settings.limits.backlog_s
+    }
+
+    /// Places in line for so many more messages; says how many are before them.
+    fn room(&self, account: &Arc<AccountHandle>, count: u64) -> Result<(Place, u64), BatchError> {
+        let limits = &self.shared.settings.limits;
+        let per_second = u64::from(account.limit().per_second).max(1);
+        let full = |waiting: u64, max: u64, over: u64| BatchError::BacklogFull {
+            waiting,
+            max,
+            wait: Duration::from_secs(over.div_ceil(per_second).max(1)),
+        };
+        let everyone = self.shared.in_line.load(Ordering::Acquire) + count;
+        if let Some(over @ 1..) = everyone.checked_sub(limits.backlog_max) {
+            return Err(full(everyone - count, limits.backlog_max, over));
+        }
+        let max = self.backlog_max(account);
+        account
+            .line_up(count, max)
+            .map_err(|over| full(account.in_line(), max, over))
+    }
+}
+
+fn rows(
+    records: &Records,
+    batch: (AccountId, BatchId),
+    from: u64,
+    limit: usize,
+) -> Result<Vec<(u64, BatchRow)>, ReadError> {
+    let mut rows = Vec::new();
+    let walked = records.each_batch_row(batch, from, |index, row| {
+        rows.push((index, row));
+        Ok(match rows.len() > limit {
+            true => Take::Stop,
+            false => Take::Next,
+        })
+    });
+    walked.map_err(damaged)?;
+    Ok(rows)
+}
+
+impl BatchDesk {
+    /// The batch.
+    pub fn id(&self) -> BatchId {
+        self.batch
+    }
+
+    /// Whether an earlier request began it.
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
+    /// What became of `count` rows from `from` on, by index, as far as an earlier request handed them in.
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub async fn known(&self, from: u64, count: usize) -> Result<Vec<(u64, BatchRow)>, BatchError> {
+        if !self.is_resumed {
+            return Ok(Vec::new());
+        }
+        let batch = (self.account.id(), self.batch);
+        let until = from.saturating_add(count as u64);
+        let read = move |records: &Records| rows(records, batch, from, count);
+        let mut rows = self.handle.shared.read(read).await?;
+        rows.retain(|(index, _)| *index < until);
+        Ok(rows)
+    }
+
+    /// Hands in rows: when this returns `Ok`, those that were accepted are durable.
+    ///
+    /// # Errors
+    /// See [`BatchError`]; none of them was taken then.
+    pub async fn accept(&self, requests: &mut Vec<RowRequest>) -> Result<GroupAnswer, BatchError> {
+        let shared = &self.handle.shared;
+        shared.gate()?;
+        if self.writer.is_cancelled() {
+            let state = BatchState::Cancelled;
+            return Err(BatchError::State { state });
+        }
+        let count = requests.len();
+        let (mut places, before) = self.handle.room(&self.account, count as u64)?;
+        let permit = shared.admission.admit_weight(count);
+        let permit = permit.ok_or(Unavailable::Busy)?;
+        let (replies, answers) = group(count, &self.writer, permit);
+        let mut own = Own::default();
+        let mut by_partition: FxHashMap<NumberId, Vec<SendCommand>> = FxHashMap::default();
+        for (row, reply) in std::mem::take(requests).into_iter().zip(replies) {
+            match self.command(row, &mut own, &mut places, reply) {
+                Ok(command) => by_partition
+                    .entry(command.number)
+                    .or_insert_with(|| Vec::with_capacity(count))
+                    .push(command),
+                Err((reply, error)) => {
+                    shared.meters.refused(&error);
+                    reply.answer(Err(error));
+                }
+            }
+        }
+        for (number, commands) in by_partition {
+            shared
+                .partition_of(number)
+                .push(PartitionInput::SendMany(commands));
+        }
+        let rows = answers.await.map_err(|_| Unavailable::Faulted)?;
+        drop(places);
+        Ok(GroupAnswer {
+            rows,
+            first_goes_at: self.goes_at(before),
+        })
+    }
+
+    /// When the message that has so many before it is expected to go.
+    pub fn goes_at(&self, before: u64) -> Timestamp {
+        self.handle.shared.now().plus_us(self.wait_us(before))
+    }
+
+    /// How long so many messages take at the account's rate, in microseconds.
+    pub fn wait_us(&self, messages: u64) -> u64 {
+        let per_second = u64::from(self.account.limit().per_second).max(1);
+        messages.saturating_mul(1_000_000) / per_second
+    }
+
+    fn command(
+        &self,
+        row: RowRequest,
+        own: &mut Own,
+        places: &mut Place,
+        reply: RowReply,
+    ) -> Result<SendCommand, (RowReply, SendError)> {
+        let RowRequest {
+            index,
+            print,
+            mut request,
+        } = row;
+        request.encode();
+        let number = own
+            .entry(request.from)
+            .or_insert_with(|| self.handle.own_number(&self.account, request.from));
+        let number = match number {
+            Ok(number) => Arc::clone(number),
+            Err(refusal) => return Err((reply, refusal.clone().into())),
+        };
+        let peer = request.to.clone();
+        let mut message = match self.handle.prepare(&self.account, &number, request) {
+            Ok(message) => message,
+            Err(refusal) => return Err((reply, refusal.into())),
+        };
+        message.batch = Some(BatchPlace {
+            batch: self.batch,
+            index,
+            print,
+        });
+        // One that is scheduled comes to the line when its time comes.
+        let place = match message.send_at {
+            None => places.split(),
+            Some(_) => None,
+        };
+        Ok(SendCommand {
+            number: number.id,
+            peer,
+            message,
+            account: Arc::clone(&self.account),
+            limit: None,
+            guard: None,
+            place,
+            reply: SendReply::Row(reply),
+            permit: None,
+        })
+    }
+
+    /// Notes rows that were refused: when this returns `Ok`, that is durable.
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub async fn refuse(&self, rows: Vec<RefusedRow>) -> Result<(), BatchError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.note(BatchEvent::Refused(rows)).await
+    }
+
+    /// Notes that every row is known: when this returns `Ok`, that is durable.
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub async fn complete(&self) -> Result<(), BatchError> {
+        self.note(BatchEvent::Completed).await
+    }
+
+    async fn note(&self, event: BatchEvent) -> Result<(), BatchError> {
+        let (reply, noted) = oneshot::channel();
+        let note = BatchInput::Note(NoteBatch {
+            account: self.account.id(),
+            writer: Arc::clone(&self.writer),
+            event,
+            reply,
+        });
+        let shared = &self.handle.shared;
+        shared.delivery.push(DeliveryInput::Batch(note));
+        noted.await.map_err(|_| Unavailable::Faulted.into())
+    }
+}
