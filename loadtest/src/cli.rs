@@ -1,5 +1,6 @@
 //! The command line: one file per command, options and what they set in motion.
 
+pub mod batches;
 pub mod callbacks;
 pub mod carriers;
 pub mod inbound;

@@ -7,6 +7,7 @@
 //! - [`send()`]: a fixed schedule of arrivals (open loop) or as fast as the answers come (closed loop).
 //! - [`reconcile()`]: reads accepted messages back and counts what is lost, doubled or misreported.
 //! - [`populate()`]: exactly one message to each of many peers.
+//! - [`batches()`]: documents and streams of rows.
 //! - [`carriers`]: the other side of every protocol.
 //! - [`callbacks`]: floods of carriers' callbacks, and the full circle.
 //! - [`inbound`]: floods of inbound messages that say when they were due.
@@ -14,6 +15,7 @@
 //! - [`sink`]: a receiver of webhooks.
 //! - [`get`]: one plain read, for readiness and metrics.
 
+pub mod batches;
 pub mod callbacks;
 pub mod capture;
 pub mod carriers;
@@ -39,6 +41,7 @@ pub mod tally;
 pub mod target;
 pub mod workers;
 
+pub use batches::{BatchesPlan, BatchesReport, batches};
 pub use carriers::{Carriers, CarriersPlan};
 pub use connection::{ExchangeError, get};
 pub use gate::Pace;

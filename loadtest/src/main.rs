@@ -25,6 +25,8 @@ enum Command {
     Send(cli::send::SendArgs),
     /// Sends exactly one message to each of --count peers, waiting out 429 and 503.
     Populate(cli::populate::PopulateArgs),
+    /// Sends exactly one message to each of --count peers in batches.
+    Batches(cli::batches::BatchesArgs),
     /// Plays Telnyx, Twilio, WhatsApp and an SMPP message center, until it is stopped.
     Carriers(cli::carriers::CarriersArgs),
     /// Floods the daemon with a carrier's callbacks, and checks what came of them.
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Send(args) => cli::send::run(&args),
         Command::Populate(args) => cli::populate::run(&args),
+        Command::Batches(args) => cli::batches::run(&args),
         Command::Carriers(args) => cli::carriers::run(&args),
         Command::Callbacks(args) => cli::callbacks::run(&args),
         Command::Inbound(args) => cli::inbound::run(&args),
