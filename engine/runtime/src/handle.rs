@@ -1,6 +1,7 @@
 //! The one door for everyone outside: sends, health, drains. Operators' commands are in [`operate`],
-//! reads in [`reads`], consent in [`consent`], what carriers bring in [`callbacks`].
+//! reads in [`reads`], consent in [`consent`], limits against fraud in [`abuse`], what carriers bring in [`callbacks`].
 
+mod abuse;
 pub(crate) mod callbacks;
 mod consent;
 mod idempotency;
@@ -121,6 +122,7 @@ impl EngineHandle {
         let shared = &self.shared;
         shared.gate()?;
         let own = self.own_number(account, request.from)?;
+        let counted = shared.abuse.judge(account, &request.to, shared.now())?;
         let routes = &shared.routes;
         if routes
             .targets(own.e164, &request.to, request.channel)
@@ -163,6 +165,7 @@ impl EngineHandle {
             },
             account: Arc::clone(account),
             limit,
+            counted,
             guard,
             reply,
             permit,

@@ -32,6 +32,7 @@ pub(crate) use self::consenting::{ConsentCommand, ConsentReply};
 pub(crate) use self::receiving::ReceiveReply;
 use super::number::{ChildFailed, NumberContext};
 use super::partition::Effect;
+use crate::abuse::Counted;
 use crate::account::AccountHandle;
 use crate::admission::Permit;
 use crate::idempotency::Guard;
@@ -51,6 +52,8 @@ pub(crate) struct SendCommand {
     pub(crate) message: SendMessage,
     pub(crate) account: Arc<AccountHandle>,
     pub(crate) limit: LimitState,
+    /// That it is counted as traffic to its range.
+    pub(crate) counted: Counted,
     /// Its idempotency key, if it has one.
     pub(crate) guard: Option<Box<Guard>>,
     pub(crate) reply: SendReply,
