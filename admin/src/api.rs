@@ -12,6 +12,7 @@ mod portal;
 mod quote;
 mod scheduled;
 mod send;
+mod stops;
 mod wallet;
 mod webhooks;
 
@@ -24,8 +25,10 @@ use crate::exchange::{Exchange, resource, serve};
 use crate::metrics::Route;
 use crate::problem::Asked;
 
+pub(crate) use self::account::read_countries;
 pub(crate) use self::consent::read_record;
 pub(crate) use self::send::{SendBounds, read_channel, read_number};
+pub(crate) use self::stops::read_range;
 
 /// Adds the routes. The busiest is first, as they are matched in order.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -95,6 +98,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             resource("/api/v1/wallet/ledger/export", "GET")
                 .route(web::get().to(serve(Route::LedgerExport, wallet::export))),
         )
+        .configure(stops::routes)
         .configure(consent::routes)
         .configure(webhooks::routes);
 }

@@ -152,6 +152,11 @@ impl Exchange {
             .ok_or_else(Problem::not_found)
     }
 
+    /// A part of the path by its name.
+    pub(crate) fn path_text(&self, name: &str) -> Option<&str> {
+        self.request.match_info().get(name)
+    }
+
     /// Adds what every answer carries, and counts it.
     async fn finish(
         mut self,

@@ -72,7 +72,7 @@ routes! {
     WebhookAttempts = "webhook_attempts",
     /// `GET /api/v1/events` and one of them
     Events = "events",
-    /// `GET` and `PATCH /api/v1/account`
+    /// `GET` and `PATCH /api/v1/account`, and its stops
     Account = "account",
     /// `POST /api/v1/sms/quote`
     Quote = "quote",

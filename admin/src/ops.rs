@@ -1,6 +1,7 @@
 //! The operators' endpoints: metrics and health for everyone who reaches the listener, the rest for
 //! who has the token.
 
+mod abuse;
 mod accounts;
 mod carriers;
 mod consent;
@@ -72,6 +73,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             resource("/ops/accounts/{id}/spend-cap", "PUT")
                 .route(web::put().to(serve(Route::Operate, accounts::set_spend_cap))),
         )
+        .configure(abuse::routes)
         .service(
             resource("/ops/numbers", "POST")
                 .route(web::post().to(serve(Route::Operate, numbers::add))),

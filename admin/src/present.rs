@@ -1,5 +1,6 @@
 //! The shapes of public JSON in answers, and how they become a response.
 
+pub(crate) mod abuse;
 pub(crate) mod account;
 pub(crate) mod batches;
 pub(crate) mod consent;

@@ -18,6 +18,9 @@
 //! | `insufficient_balance` | 402 | `needed`, `available` |
 //! | `spend_cap_reached` | 402 | `cap`, `spent`, `ends_at` |
 //! | `signature_invalid` | 403 | |
+//! | `destination_not_allowed` | 403 | `errors`, `country` |
+//! | `range_blocked` | 403 | `errors`, `kind` |
+//! | `prefix_stopped` | 403 | `errors`, `prefix`, `since`, `ends_at` |
 //! | `not_found` | 404 | |
 //! | `number_unknown` | 404 | `errors` |
 //! | `method_not_allowed` | 405 | `Allow` |
@@ -60,6 +63,7 @@
 //! | `placeholder_missing` | 422 | `errors` |
 //! | `backlog_full` | 429 | `Retry-After`, `waiting`, `max` |
 //! | `rate_limited` | 429 | `Retry-After`, `RateLimit` |
+//! | `prefix_busy` | 429 | `errors`, `prefix`, `Retry-After` |
 //! | `internal` | 500 | |
 //! | `faulted` | 500 | `Retry-After` |
 //! | `overloaded` | 503 | `Retry-After` |

@@ -1,5 +1,6 @@
 //! What settings owe each other, and the files that they name: what no single value can break.
 
+mod abuse;
 mod carriers;
 mod mail;
 mod prices;
@@ -13,7 +14,7 @@ use crate::problem::Problem;
 use crate::sections::AccountSettings;
 use crate::settings::Settings;
 
-/// Reads the secrets and the price list that stand in files of their own, and returns the problems between settings
+/// Reads the secrets, the price list and the list of ranges that stand in files of their own, and returns the problems between settings
 /// whose values are each allowed.
 ///
 /// A rule is skipped where one of its values was refused already: what stands in its place is a
@@ -25,6 +26,7 @@ pub(crate) fn check_agreement(settings: &mut Settings, layers: &Layers) -> Vec<P
     };
     agreement.secrets(settings);
     agreement.prices(settings);
+    agreement.abuse(settings);
     agreement.addresses(settings);
     agreement.bounds(settings);
     agreement.carriers(settings);

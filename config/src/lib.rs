@@ -21,6 +21,7 @@ mod filter;
 mod layers;
 mod prices;
 mod problem;
+mod ranges;
 mod routing;
 mod schema;
 mod secret;
@@ -32,12 +33,12 @@ pub use problem::{Origin, Problem, SettingsErrors};
 pub use routing::SIMULATOR;
 pub use secret::Secret;
 pub use sections::{
-    AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings, CircuitSettings,
-    ConsentSettings, DeliverySettings, EngineSettings, HostedNumber, HttpSettings, LimitSettings,
-    LogFormat, LogSettings, MailSettings, NumberSettings, NumberValidation, OpsSettings,
-    PriceSettings, ProtocolSettings, ReplySettings, RouteChannel, RouteSettings, SimulatorSettings,
-    SmppBind, SmppCoding, SmppConcatenation, SmppIds, SmppSettings, SmtpSecurity, SmtpSettings,
-    StoreSettings, TargetSettings, TelnyxSettings, TwilioSettings, WebhookSettings, WhatsAppNumber,
-    WhatsAppSettings,
+    AbuseSettings, AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings,
+    CircuitSettings, ConsentSettings, DeliverySettings, EngineSettings, HostedNumber, HttpSettings,
+    LimitSettings, LogFormat, LogSettings, MailSettings, NumberSettings, NumberValidation,
+    OpsSettings, PriceSettings, ProtocolSettings, ReplySettings, RouteChannel, RouteSettings,
+    SimulatorSettings, SmppBind, SmppCoding, SmppConcatenation, SmppIds, SmppSettings,
+    SmtpSecurity, SmtpSettings, StoreSettings, TargetSettings, TelnyxSettings, TwilioSettings,
+    WebhookSettings, WhatsAppNumber, WhatsAppSettings,
 };
 pub use settings::Settings;

@@ -12,6 +12,8 @@ mod webhooks;
 
 pub(crate) use rule::{Presence, Rule};
 
+use didfarm_core::abuse::country::COUNTRIES_MAX;
+
 use crate::allowed::{Allowed, TEXT_CHARS_MAX};
 use rule::{
     bytes, list, milliseconds, required, rule, text, text_or_nothing, whole, whole_or_zero,
@@ -74,6 +76,7 @@ pub(crate) const ROOT: &[Rule] = &[
     rule("capture", Allowed::Section(CAPTURE)),
     rule("webhooks", Allowed::Section(webhooks::WEBHOOKS)),
     rule("consent", Allowed::Section(CONSENT)),
+    rule("abuse", Allowed::Section(ABUSE)),
     rule("mail", Allowed::Section(mail::MAIL)),
     rule("simulator", Allowed::Section(SIMULATOR)),
     rule("carriers", carriers::CARRIERS),
@@ -209,6 +212,41 @@ const CONSENT: &[Rule] = &[
     rule("opted_out_text", text_or_nothing(ANSWER_CHARS_MAX)),
     rule("opted_in_text", text_or_nothing(ANSWER_CHARS_MAX)),
     rule("help_text", text_or_nothing(ANSWER_CHARS_MAX)),
+];
+
+const ABUSE: &[Rule] = &[
+    rule(
+        "destinations",
+        Allowed::Texts {
+            each: &Allowed::Word {
+                chars_min: 2,
+                chars_max: 2,
+            },
+            entries_max: COUNTRIES_MAX,
+        },
+    ),
+    rule("ranges_file", text_or_nothing(TEXT_CHARS_MAX)),
+    whole_or_zero("prefix_digits_cut", "digits", 10, "every number by itself"),
+    whole("window_s", "seconds", 60, DAY_MS / SECOND_MS),
+    whole_or_zero(
+        "prefix_window_max",
+        "messages",
+        ENTRIES_MAX,
+        "what the account's rate limit lets pass in 100 seconds",
+    ),
+    whole_or_zero(
+        "prefix_daily_max",
+        "messages",
+        ENTRIES_MAX,
+        "what the account's rate limit lets pass in 500 seconds",
+    ),
+    whole_or_zero("country_daily_max", "messages", ENTRIES_MAX, "no cap"),
+    whole_or_zero(
+        "stop_s",
+        "seconds",
+        MONTH_MS / SECOND_MS,
+        "until it is released",
+    ),
 ];
 
 const SIMULATOR: &[Rule] = &[

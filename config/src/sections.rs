@@ -1,5 +1,6 @@
 //! The sections of the settings, one file for each group of them.
 
+mod abuse;
 mod accounts;
 mod callbacks;
 pub(crate) mod carriers;
@@ -14,6 +15,7 @@ mod simulator;
 mod store;
 mod webhooks;
 
+pub use abuse::AbuseSettings;
 pub use accounts::{AccountSettings, HostedNumber};
 pub use callbacks::{CallbackSettings, CaptureSettings};
 pub use carriers::{

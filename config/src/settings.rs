@@ -9,10 +9,10 @@ use crate::agreement::check_agreement;
 use crate::layers::{Layers, Overrides};
 use crate::problem::{Problem, SettingsErrors};
 use crate::sections::{
-    AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings, CircuitSettings,
-    ConsentSettings, DeliverySettings, EngineSettings, HttpSettings, LimitSettings, LogSettings,
-    MailSettings, NumberSettings, OpsSettings, PriceSettings, RouteSettings, SimulatorSettings,
-    StoreSettings, WebhookSettings,
+    AbuseSettings, AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings,
+    CircuitSettings, ConsentSettings, DeliverySettings, EngineSettings, HttpSettings,
+    LimitSettings, LogSettings, MailSettings, NumberSettings, OpsSettings, PriceSettings,
+    RouteSettings, SimulatorSettings, StoreSettings, WebhookSettings,
 };
 
 /// Every setting of the daemon.
@@ -49,6 +49,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     /// How STOP, START and HELP are answered.
     pub consent: ConsentSettings,
+    /// Where accounts may send to, and how much.
+    pub abuse: AbuseSettings,
     /// Mails, and replies to them.
     pub mail: MailSettings,
     /// The carrier that is none.
@@ -82,6 +84,7 @@ impl Default for Settings {
             capture: CaptureSettings::default(),
             webhooks: WebhookSettings::default(),
             consent: ConsentSettings::default(),
+            abuse: AbuseSettings::default(),
             mail: MailSettings::default(),
             simulator: SimulatorSettings::default(),
             carriers: Vec::new(),

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use didfarm_core::abuse::country::Countries;
 use didfarm_core::account::BALANCE_MAX;
 use didfarm_core::money::Micros;
 use didfarm_core::quiet::QuietHours;
@@ -24,6 +25,8 @@ struct ChangeBody<'a> {
     low_balance: Given<Amount>,
     #[serde(borrow, default)]
     quiet_hours: Given<QuietBody<'a>>,
+    #[serde(borrow, default)]
+    destinations: Given<Vec<Text<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +42,7 @@ struct QuietBody<'a> {
 pub(super) async fn read(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let account = exchange.account()?;
     exchange.query()?.finish()?;
-    Ok(answer(&account))
+    Ok(answer(exchange, &account))
 }
 
 /// `PATCH /api/v1/account`: what is left out stays as it is, `null` takes away. Every field is
@@ -63,7 +66,16 @@ pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Prob
         .change()
         .map(|hours| hours.as_ref().map(quiet_hours).transpose());
     let quiet = quiet.transpose()?;
+    let destinations = body.destinations.change().map(|list| {
+        list.map(|list| read_countries("destinations", &list))
+            .transpose()
+    });
+    let destinations = destinations.transpose()?;
     let engine = &exchange.front().engine;
+    if let Some(countries) = destinations {
+        let done = engine.set_destinations(&account, countries).await;
+        done.map_err(|error| asked(exchange).operate(error))?;
+    }
     if let Some(hours) = quiet {
         let done = engine.set_quiet_hours(account.id(), hours).await;
         done.map_err(|error| asked(exchange).operate(error))?;
@@ -76,7 +88,16 @@ pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Prob
         let done = engine.set_email(account.id(), email.as_deref()).await;
         done.map_err(|error| asked(exchange).operate(error))?;
     }
-    Ok(answer(&account))
+    Ok(answer(exchange, &account))
+}
+
+/// Reads a set of countries.
+///
+/// # Errors
+/// `validation_failed` for the field.
+pub(crate) fn read_countries(field: &str, list: &[Text<'_>]) -> Result<Countries, Problem> {
+    let letters = list.iter().map(|text| &**text);
+    Countries::new(letters).map_err(|error| Problem::invalid(field, error.to_string()))
 }
 
 fn quiet_hours(body: &QuietBody<'_>) -> Result<QuietHours, Problem> {
@@ -96,8 +117,9 @@ fn threshold(Amount(amount): Amount) -> Result<Micros, Problem> {
     ))
 }
 
-fn answer(account: &AccountHandle) -> HttpResponse {
+fn answer(exchange: &Exchange, account: &AccountHandle) -> HttpResponse {
     let email = account.email();
-    let data = Account::of(account, email.as_deref(), super::now());
+    let open = exchange.front().engine.destinations_open(account);
+    let data = Account::of(account, email.as_deref(), open.as_deref(), super::now());
     present::json(StatusCode::OK, &Data { data })
 }

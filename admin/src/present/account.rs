@@ -1,11 +1,13 @@
 //! The shape of `/api/v1/account`.
 
+use didfarm_core::abuse::country::{Countries, Country};
 use didfarm_core::ids::AccountId;
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::account::AccountHandle;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::abuse::{countries, kinds};
 use super::{CURRENCY, Shown, euros};
 
 /// An account, as its owner sees it.
@@ -20,6 +22,9 @@ pub(crate) struct Account<'a> {
     quiet_hours: Option<Quiet>,
     spend_cap: Option<Box<RawValue>>,
     spent_today: Box<RawValue>,
+    destinations: Option<Vec<Shown<Country>>>,
+    destinations_open: Option<Vec<Shown<Country>>>,
+    ranges_open: Vec<&'static str>,
     rate_limit: Limit,
 }
 
@@ -40,6 +45,7 @@ impl<'a> Account<'a> {
     pub(crate) fn of(
         account: &'a AccountHandle,
         email: Option<&'a str>,
+        open: Option<&Countries>,
         now: Timestamp,
     ) -> Account<'a> {
         let limit = account.limit();
@@ -56,6 +62,9 @@ impl<'a> Account<'a> {
             }),
             spend_cap: account.spend_cap().map(euros),
             spent_today: euros(account.spent_today(now)),
+            destinations: countries(account.destinations().as_deref()),
+            destinations_open: countries(open),
+            ranges_open: kinds(account.ranges_open()),
             rate_limit: Limit {
                 per_second: limit.per_second,
                 burst: limit.burst,

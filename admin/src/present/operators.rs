@@ -1,5 +1,6 @@
 //! The shapes of `/ops`: prefixed ids, amounts as exact numbers of euros.
 
+use didfarm_core::abuse::country::Country;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::e164::E164;
 use didfarm_core::event::ParkedReceipt;
@@ -13,6 +14,7 @@ use didfarm_runtime::read::AgedReceipt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::abuse::{countries, kinds};
 use super::portal::state_word;
 use super::{CURRENCY, Fraction, Named, Shown, euros};
 
@@ -29,6 +31,9 @@ pub(crate) struct Account<'a> {
     low_balance: Box<RawValue>,
     spend_cap: Option<Box<RawValue>>,
     spent_today: Box<RawValue>,
+    destinations: Option<Vec<Shown<Country>>>,
+    destinations_open: Option<Vec<Shown<Country>>>,
+    ranges_open: Vec<&'static str>,
     key_ids: &'a [String],
 }
 
@@ -45,6 +50,9 @@ impl<'a> Account<'a> {
             low_balance: euros(view.low_balance),
             spend_cap: view.spend_cap.map(euros),
             spent_today: euros(view.spent_today),
+            destinations: countries(view.destinations.as_ref()),
+            destinations_open: countries(view.destinations_open.as_ref()),
+            ranges_open: kinds(view.ranges_open),
             key_ids: &view.key_ids,
         }
     }

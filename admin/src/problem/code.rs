@@ -58,6 +58,12 @@ codes! {
     SpendCapReached = "spend_cap_reached", 402, "The daily spend cap is reached";
     /// A callback's signature is missing, wrong or too old.
     SignatureInvalid = "signature_invalid", 403, "The signature is not valid";
+    /// The account may not send to the number's country.
+    DestinationNotAllowed = "destination_not_allowed", 403, "The destination is not allowed";
+    /// The number is of a kind that is not open to the account.
+    RangeBlocked = "range_blocked", 403, "The range is blocked";
+    /// The account sent too much to the range; `since` says since when it is stopped.
+    PrefixStopped = "prefix_stopped", 403, "Messages to this range are stopped";
     /// There is no such thing, or it is another account's.
     NotFound = "not_found", 404, "Not found";
     /// The number is not one that the caller may use.
@@ -142,6 +148,8 @@ codes! {
     BacklogFull = "backlog_full", 429, "Too many messages wait";
     /// The account's rate limit is used up.
     RateLimited = "rate_limited", 429, "The rate limit is used up";
+    /// The messages under way use up what may be sent to the range.
+    PrefixBusy = "prefix_busy", 429, "Too many messages to this range are under way";
     /// The engine has a fault.
     Internal = "internal", 500, "Internal error";
     /// The request met a fault and was not accepted.

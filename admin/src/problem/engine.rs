@@ -33,6 +33,11 @@ impl Asked {
         match error {
             SendError::Refused(refusal) => self.refused(refusal),
             SendError::RateLimited { limit, wait } => rate_limited(limit, wait),
+            SendError::PrefixBusy { range } => {
+                Problem::of_field(Code::PrefixBusy, "to", error.to_string())
+                    .with_member("prefix", format!("\"{range}\""))
+                    .with_header(RETRY_AFTER, retry_after(self.retry_after))
+            }
             SendError::Unavailable(unavailable) => self.unavailable(unavailable),
         }
     }
@@ -151,6 +156,23 @@ impl Asked {
             Refusal::OptedOut { since } => {
                 at(Code::OptedOut, "to").with_member("since", time_json(Some(since)))
             }
+            Refusal::DestinationNotAllowed { country } => {
+                let country = country.map_or("null".to_owned(), |country| format!("\"{country}\""));
+                at(Code::DestinationNotAllowed, "to").with_member("country", country)
+            }
+            Refusal::RangeBlocked { kind } => {
+                at(Code::RangeBlocked, "to").with_member("kind", format!("\"{}\"", kind.as_str()))
+            }
+            Refusal::PrefixStopped {
+                range,
+                since,
+                ends_at,
+            } => at(Code::PrefixStopped, "to")
+                .with_member("prefix", format!("\"{range}\""))
+                .with_member("since", time_json(Some(since)))
+                .with_member("ends_at", time_json(ends_at)),
+            Refusal::RangeNotStopped { .. } => Problem::not_found(),
+            Refusal::DestinationNotOpen { .. } => Problem::invalid("destinations", detail),
             Refusal::NoRoute => Problem::new(Code::NoRoute, detail),
             Refusal::Unfit { .. } => at(Code::ChannelUnfit, "channel"),
             // An exact decimal is a JSON number as it stands.

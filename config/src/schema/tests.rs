@@ -5,9 +5,9 @@ use toml::{Table, Value};
 use super::*;
 use crate::secret::Secret;
 use crate::sections::{
-    AccountSettings, CarrierSettings, HostedNumber, MailSettings, RouteSettings, SmppSettings,
-    SmtpSettings, TargetSettings, TelnyxSettings, TwilioSettings, WebhookSettings, WhatsAppNumber,
-    WhatsAppSettings,
+    AbuseSettings, AccountSettings, CarrierSettings, HostedNumber, MailSettings, RouteSettings,
+    SmppSettings, SmtpSettings, TargetSettings, TelnyxSettings, TwilioSettings, WebhookSettings,
+    WhatsAppNumber, WhatsAppSettings,
 };
 use crate::settings::Settings;
 
@@ -36,6 +36,10 @@ fn complete() -> Table {
         webhooks: WebhookSettings {
             allowed_networks: vec!["127.0.0.0/8".to_owned()],
             ..WebhookSettings::default()
+        },
+        abuse: AbuseSettings {
+            destinations: vec!["NL".to_owned()],
+            ..AbuseSettings::default()
         },
         mail: MailSettings {
             smtp: SmtpSettings {

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::abuse::country::Countries;
+use crate::abuse::range::RangeKinds;
+use crate::abuse::stop::{Stops, TrafficRange, TrafficStop};
 use crate::ids::{AccountId, MessageId};
 use crate::mail::ADDRESS_BYTES_MAX;
 use crate::money::Micros;
@@ -46,6 +49,17 @@ pub struct ApiKey {
     pub hash: [u8; 32],
 }
 
+/// Whose list of countries it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListedBy {
+    /// The account's own, within what operators opened to it.
+    #[serde(rename = "a")]
+    Account,
+    /// The operators': what is open to the account.
+    #[serde(rename = "o")]
+    Operator,
+}
+
 /// The state of one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -65,6 +79,14 @@ pub struct Account {
     pub quiet_hours: Option<QuietHours>,
     /// What it may spend on messages a day; `None` follows the settings' default.
     pub spend_cap: Option<Micros>,
+    /// The countries that it wants to send to; `None` for all that are open to it.
+    pub destinations: Option<Countries>,
+    /// The countries that are open to it; `None` follows the settings' default.
+    pub destinations_open: Option<Countries>,
+    /// The kinds of ranges that are open to it.
+    pub ranges_open: RangeKinds,
+    /// The ranges that it sends no more to.
+    pub stops: Stops,
     /// The sum of its ledger, never below zero.
     pub balance: Micros,
     /// What it spent on messages on the last day that it sent any.
@@ -90,6 +112,12 @@ pub enum AccountCommand {
     SetQuietHours(Option<QuietHours>),
     /// Sets what it may spend on messages a day; `None` follows the settings' default.
     SetSpendCap(Option<Micros>),
+    /// Sets the countries that may be sent to; `None` takes the list away.
+    SetDestinations(ListedBy, Option<Countries>),
+    /// Sets the kinds of ranges that are open to it.
+    SetRangesOpen(RangeKinds),
+    /// Lets messages to a stopped range go on.
+    Release(TrafficRange),
 }
 
 /// What happened to an account.
@@ -124,6 +152,23 @@ pub enum AccountEvent {
     /// What it may spend on messages a day was set.
     #[serde(rename = "s")]
     SpendCapSet(Option<Micros>),
+    /// The countries that may be sent to were set.
+    #[serde(rename = "o")]
+    DestinationsSet(ListedBy, Option<Countries>),
+    /// The kinds of ranges that are open to it were set.
+    #[serde(rename = "g")]
+    RangesOpenSet(RangeKinds),
+    /// A range was stopped.
+    #[serde(rename = "x")]
+    TrafficStopped(TrafficStop),
+    /// A stop ended before its time.
+    #[serde(rename = "y")]
+    TrafficReleased {
+        /// The range.
+        range: TrafficRange,
+        /// Since when it was stopped.
+        since: Timestamp,
+    },
     /// An accepted message was charged.
     #[serde(rename = "d")]
     Charged {
@@ -154,7 +199,11 @@ impl AccountEvent {
             | AccountEvent::EmailSet(_)
             | AccountEvent::LowBalanceSet(_)
             | AccountEvent::QuietHoursSet(_)
-            | AccountEvent::SpendCapSet(_) => None,
+            | AccountEvent::SpendCapSet(_)
+            | AccountEvent::DestinationsSet(..)
+            | AccountEvent::RangesOpenSet(_)
+            | AccountEvent::TrafficStopped(_)
+            | AccountEvent::TrafficReleased { .. } => None,
         }
     }
 }
@@ -199,6 +248,10 @@ impl Account {
             low_balance: None,
             quiet_hours: None,
             spend_cap: None,
+            destinations: None,
+            destinations_open: None,
+            ranges_open: RangeKinds::default(),
+            stops: Stops::default(),
             balance: Micros::ZERO,
             spending: Spending::default(),
             created_at: at,
@@ -248,6 +301,17 @@ impl Account {
                 fits.then_some(AccountEvent::SpendCapSet(cap))
                     .ok_or(Refusal::AmountOutOfRange { max: BALANCE_MAX })
             }
+            AccountCommand::SetDestinations(by, countries) => {
+                Ok(AccountEvent::DestinationsSet(by, countries))
+            }
+            AccountCommand::SetRangesOpen(kinds) => Ok(AccountEvent::RangesOpenSet(kinds)),
+            AccountCommand::Release(range) => match self.stops.of(range) {
+                Some(stop) => Ok(AccountEvent::TrafficReleased {
+                    range,
+                    since: stop.since,
+                }),
+                None => Err(Refusal::RangeNotStopped { range }),
+            },
         }
     }
 
@@ -275,6 +339,15 @@ impl Account {
             AccountEvent::LowBalanceSet(threshold) => self.low_balance = *threshold,
             AccountEvent::QuietHoursSet(hours) => self.quiet_hours = *hours,
             AccountEvent::SpendCapSet(cap) => self.spend_cap = *cap,
+            AccountEvent::DestinationsSet(ListedBy::Account, countries) => {
+                self.destinations = countries.clone();
+            }
+            AccountEvent::DestinationsSet(ListedBy::Operator, countries) => {
+                self.destinations_open = countries.clone();
+            }
+            AccountEvent::RangesOpenSet(kinds) => self.ranges_open = *kinds,
+            AccountEvent::TrafficStopped(stop) => self.stops.add(*stop),
+            AccountEvent::TrafficReleased { range, since } => self.stops.release(*range, *since),
             AccountEvent::ToppedUp(_)
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}

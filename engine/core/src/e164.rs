@@ -8,6 +8,8 @@ use std::{fmt, num::NonZeroU64};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::abuse::range::RangeKind;
+
 /// The fewest digits that [`E164::parse`] accepts, the country code included.
 pub const DIGITS_MIN: usize = 7;
 
@@ -130,6 +132,12 @@ impl E164 {
     /// Returns what the number's range is used for, within the limits of [`E164::region`].
     pub fn number_type(self) -> NumberType {
         plan::number_type(self)
+    }
+
+    /// Returns what makes the number's range one that is blocked unless it is opened, as far as the numbering
+    /// plans say; within the limits of [`E164::region`].
+    pub fn range_kind(self) -> Option<RangeKind> {
+        plan::range_kind(self)
     }
 
     /// Returns the name of the operator that the mobile range was given to, such as `KPN`.

@@ -3,6 +3,7 @@
 //! Nothing in this crate has a clock, randomness, I/O or an actor: the time and fresh ids come in as
 //! arguments, so that every rule can be enumerated in a test and replayed from the journal.
 
+pub mod abuse;
 pub mod account;
 pub mod add_on;
 pub mod auto_reply;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::abuse::stop::TrafficStop;
 use crate::e164::E164;
 use crate::ids::{AccountId, EndpointId, EventId, MailId, MessageId};
 use crate::money::Micros;
@@ -74,6 +75,9 @@ pub enum MailKind {
         /// Below which it counts as low.
         threshold: Micros,
     },
+    /// A range was stopped.
+    #[serde(rename = "t")]
+    TrafficStopped(TrafficStop),
 }
 
 impl MailKind {
@@ -85,6 +89,7 @@ impl MailKind {
             MailKind::Exhausted { .. } => "exhausted",
             MailKind::EndpointDisabled { .. } => "endpoint_disabled",
             MailKind::WalletLow { .. } => "wallet_low",
+            MailKind::TrafficStopped(_) => "traffic_stopped",
         }
     }
 }

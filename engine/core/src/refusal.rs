@@ -1,5 +1,8 @@
 //! Why a command is refused before anything happens: typed, with the field at fault.
 
+use crate::abuse::country::Country;
+use crate::abuse::range::RangeKind;
+use crate::abuse::stop::TrafficRange;
 use crate::channel::Channel;
 use crate::money::Micros;
 use crate::schedule;
@@ -70,6 +73,40 @@ pub enum Refusal {
         /// When the day ends.
         ends_at: Timestamp,
     },
+    /// The account may not send to the number's country.
+    #[error("{}", destination_sentence(*country))]
+    DestinationNotAllowed {
+        /// The country by its two letters; `None` for a number of no country.
+        country: Option<&'static str>,
+    },
+    /// The number is of a kind that is blocked unless an operator opens it.
+    #[error("the number is in a {} range, which is not open to this account", kind.as_str())]
+    RangeBlocked {
+        /// The kind.
+        kind: RangeKind,
+    },
+    /// The account sent as much to the range as it may: nothing more goes there until it is released.
+    #[error("messages to {range} are stopped since {}: too many were sent there", since.to_rfc3339_seconds())]
+    PrefixStopped {
+        /// The range.
+        range: TrafficRange,
+        /// Since when.
+        since: Timestamp,
+        /// When the stop ends by itself, if it does.
+        ends_at: Option<Timestamp>,
+    },
+    /// There is no stop to release.
+    #[error("messages to {range} are not stopped")]
+    RangeNotStopped {
+        /// The range.
+        range: TrafficRange,
+    },
+    /// A country that is not open to the account.
+    #[error("{country} is not open to this account")]
+    DestinationNotOpen {
+        /// The country.
+        country: Country,
+    },
     /// An amount of money that is not positive or too large.
     #[error("the amount must be positive and keep the balance below {max}")]
     AmountOutOfRange {
@@ -130,4 +167,13 @@ pub enum Refusal {
     /// A rate limit of nothing.
     #[error("a rate limit needs at least one message per second and a burst of at least one")]
     LimitOutOfRange,
+}
+
+fn destination_sentence(country: Option<&str>) -> String {
+    match country {
+        Some(country) => format!("this account does not send to {country}"),
+        None => {
+            "this account sends to the countries of its list, and the number is of none".to_owned()
+        }
+    }
 }

@@ -8,6 +8,7 @@ pub mod schedule;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::abuse::stop::TrafficStop;
 use crate::channel::Channel;
 use crate::consent::{ConsentChange, ConsentEvent};
 use crate::delivery::status::Status;
@@ -63,6 +64,8 @@ event_types! {
     NumberUpdated = "number.updated", "n";
     /// The wallet fell below its threshold.
     WalletLow = "wallet.low", "w";
+    /// A range was stopped: too many messages went there.
+    TrafficStopped = "account.traffic_stopped", "t";
     /// An endpoint was disabled.
     EndpointDisabled = "webhook.endpoint_disabled", "d";
 }
@@ -121,6 +124,9 @@ pub enum Fact {
         /// Below which it counts as low.
         threshold: Micros,
     },
+    /// A range was stopped.
+    #[serde(rename = "t")]
+    TrafficStopped(TrafficStop),
     /// An endpoint was disabled.
     #[serde(rename = "d")]
     EndpointDisabled {
@@ -149,6 +155,7 @@ impl Fact {
             Fact::NumberAdded(_) => EventType::NumberAdded,
             Fact::NumberUpdated(_) => EventType::NumberUpdated,
             Fact::WalletLow { .. } => EventType::WalletLow,
+            Fact::TrafficStopped(_) => EventType::TrafficStopped,
             Fact::EndpointDisabled { .. } => EventType::EndpointDisabled,
             Fact::Example(kind) => *kind,
         }
@@ -164,6 +171,7 @@ impl Fact {
             | Fact::NumberAdded(_)
             | Fact::NumberUpdated(_)
             | Fact::WalletLow { .. }
+            | Fact::TrafficStopped(_)
             | Fact::EndpointDisabled { .. }
             | Fact::Example(_) => None,
         }

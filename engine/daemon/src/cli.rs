@@ -120,6 +120,47 @@ pub(crate) enum AccountCommand {
         #[command(flatten)]
         daemon: DaemonArgs,
     },
+    /// Sets the countries that are open to an account; without any, those of the settings.
+    Destinations {
+        /// The account, as acct_… or an integer.
+        #[arg(long)]
+        account: String,
+        /// Countries by two capital letters, with commas between them.
+        #[arg(long, value_name = "LIST", value_delimiter = ',')]
+        countries: Vec<String>,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+    /// Sets the kinds of ranges that are open to an account; without any, none is.
+    Ranges {
+        /// The account, as acct_… or an integer.
+        #[arg(long)]
+        account: String,
+        /// premium, satellite, shared_cost, personal, international_networks, with commas between them.
+        #[arg(long, value_name = "LIST", value_delimiter = ',')]
+        kinds: Vec<String>,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+    /// Lists the ranges that are stopped for an account.
+    Stops {
+        /// The account, as acct_… or an integer.
+        #[arg(long)]
+        account: String,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
+    /// Lets an account's messages to a stopped range go on.
+    ReleaseStop {
+        /// The account, as acct_… or an integer.
+        #[arg(long)]
+        account: String,
+        /// The range as the list has it: +3161234, or a country.
+        #[arg(long)]
+        prefix: String,
+        #[command(flatten)]
+        daemon: DaemonArgs,
+    },
 }
 
 #[derive(Debug, Subcommand)]

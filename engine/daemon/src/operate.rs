@@ -42,6 +42,36 @@ pub(crate) fn account(command: AccountCommand) -> ExitCode {
                 Some(body),
             )
         }
+        AccountCommand::Destinations {
+            account,
+            countries,
+            daemon,
+        } => {
+            let countries = (!countries.is_empty()).then_some(countries);
+            let path = format!("/ops/accounts/{account}/destinations");
+            let body = json!({ "countries": countries });
+            report(&daemon, Method::PUT, &path, Some(body))
+        }
+        AccountCommand::Ranges {
+            account,
+            kinds,
+            daemon,
+        } => {
+            let path = format!("/ops/accounts/{account}/ranges");
+            report(&daemon, Method::PUT, &path, Some(json!({ "kinds": kinds })))
+        }
+        AccountCommand::Stops { account, daemon } => {
+            let path = format!("/ops/accounts/{account}/stops");
+            report(&daemon, Method::GET, &path, None)
+        }
+        AccountCommand::ReleaseStop {
+            account,
+            prefix,
+            daemon,
+        } => {
+            let path = format!("/ops/accounts/{account}/stops/{prefix}/release");
+            report(&daemon, Method::POST, &path, Some(json!({})))
+        }
     }
 }
 

@@ -1,5 +1,7 @@
-//! Mails to an account about its own affairs: webhooks that fail, a wallet that runs low.
+//! Mails to an account about its own affairs: webhooks that fail, a wallet that runs low, traffic that is
+//! stopped.
 
+use didfarm_core::abuse::stop::{StopCause, TrafficStop};
 use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
 
@@ -47,6 +49,8 @@ pub enum Notice<'a> {
         /// Below which the notice is sent.
         threshold: Micros,
     },
+    /// A range was stopped: too many messages went there.
+    TrafficStopped(TrafficStop),
 }
 
 /// Writes a notice to an account. The thread, if given, keeps notices about one thing together.
@@ -70,6 +74,7 @@ pub fn draft(
             disabled_at,
         } => disabled(endpoint, *because, *disabled_at),
         Notice::WalletLow { balance, threshold } => wallet_low(*balance, *threshold),
+        Notice::TrafficStopped(stop) => traffic_stopped(stop),
     };
     Draft {
         id,
@@ -154,6 +159,43 @@ fn wallet_low(balance: Micros, threshold: Micros) -> (String, Body) {
         ])
         .paragraph("Please top up your wallet.");
     ("Your wallet balance is low".to_owned(), body)
+}
+
+fn traffic_stopped(stop: &TrafficStop) -> (String, Body) {
+    let limit = match stop.cause {
+        StopCause::Window => "velocity",
+        StopCause::Day => "daily cap",
+    };
+    let ends = stop.ends_at.map_or_else(
+        || "when it is released".to_owned(),
+        |at| at.to_rfc3339_seconds(),
+    );
+    let body = Body::new()
+        .paragraph("Hello,")
+        .paragraph(
+            "your account sent more messages to one range of numbers than is usual. Nothing more is sent \
+             there, and nothing more is charged for it, until the stop ends. Messages to other numbers \
+             go on.",
+        )
+        .facts([
+            ("Range", stop.range.to_string()),
+            ("Limit", limit.to_owned()),
+            ("Messages", stop.messages.to_string()),
+            ("Stopped at", stop.since.to_rfc3339_seconds()),
+            ("Ends", ends),
+        ])
+        .paragraph("What you can do:")
+        .steps([
+            "Check what was sent there, and by which of your systems: sign-up forms that ask for a number \
+             are a way in for fraud."
+                .to_owned(),
+            "If a key may be in the wrong hands, write to us.".to_owned(),
+            "If all is well, release the stop: messages go on at once.".to_owned(),
+        ]);
+    (
+        "Messages to a range of numbers are stopped".to_owned(),
+        body,
+    )
 }
 
 /// The address without its query, where customers keep tokens.

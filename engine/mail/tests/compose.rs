@@ -1,6 +1,7 @@
 //! Composed mails, read back by another implementation: what they say, how they thread, and that no text
 //! can become a header, a part or a tag.
 
+use didfarm_core::abuse::stop::{StopCause, TrafficRange, TrafficStop};
 use didfarm_core::channel::Channel;
 use didfarm_core::e164::{E164, Validation};
 use didfarm_core::ids::ConversationId;
@@ -271,6 +272,22 @@ fn notices_say_what_happened_and_what_to_do_without_the_endpoints_secrets() {
             },
             "Your wallet balance is low",
             vec!["Balance: €4.20", "You are told below: €5.00", "top up"],
+        ),
+        (
+            Notice::TrafficStopped(TrafficStop {
+                range: TrafficRange::Prefix(3_161_234),
+                cause: StopCause::Day,
+                messages: 5_000,
+                since: received_at(),
+                ends_at: None,
+            }),
+            "Messages to a range of numbers are stopped",
+            vec![
+                "Range: +3161234",
+                "Limit: daily cap",
+                "Messages: 5000",
+                "Ends: when it is released",
+            ],
         ),
     ] {
         let id = MailId::parse("notice.1").unwrap();

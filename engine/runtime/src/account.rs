@@ -5,14 +5,19 @@
 //! about; the actor owns everything else.
 
 mod line;
+mod reach;
 mod spending;
+pub(crate) mod traffic;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use didfarm_config::Settings;
-use didfarm_core::account::{Account, RateLimit};
+use didfarm_core::abuse::country::Countries;
+use didfarm_core::abuse::range::RangeKinds;
+use didfarm_core::abuse::stop::{Stops, TrafficRange, TrafficStop};
+use didfarm_core::account::{Account, ListedBy, RateLimit};
 use didfarm_core::channel::Channel;
 use didfarm_core::ids::{AccountId, NumberId};
 use didfarm_core::money::Micros;
@@ -22,7 +27,9 @@ use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::{EventType, Targets};
 
 pub(crate) use self::line::Place;
+use self::reach::Reach;
 use self::spending::DailySpending;
+use self::traffic::Traffic;
 use crate::clock::Clock;
 use crate::limiter::Limiter;
 use crate::offers::{Subscription, Subscriptions};
@@ -77,6 +84,10 @@ pub struct AccountHandle {
     has_quiet_hours: AtomicBool,
     /// Where notices are mailed to.
     email: RwLock<Option<Arc<str>>>,
+    /// Where it may send to.
+    reach: Reach,
+    /// How much it sends to which range, and where it is stopped.
+    traffic: Traffic,
     subscriptions: Subscriptions,
 }
 
@@ -102,6 +113,8 @@ impl AccountHandle {
             quiet_hours: RwLock::new(account.quiet_hours),
             has_quiet_hours: AtomicBool::new(account.quiet_hours.is_some()),
             email: RwLock::new(account.email.as_deref().map(Arc::from)),
+            reach: Reach::new(account),
+            traffic: Traffic::new(account.stops.clone()),
             subscriptions: Subscriptions::none(),
         }
     }
@@ -166,6 +179,48 @@ impl AccountHandle {
         *set.unwrap_or_else(PoisonError::into_inner) = hours;
         self.has_quiet_hours
             .store(hours.is_some(), Ordering::Release);
+    }
+
+    /// The countries that it wants to send to; `None` for all that are open to it.
+    pub fn destinations(&self) -> Option<Arc<Countries>> {
+        self.reach.lists().wanted
+    }
+
+    /// The countries that operators opened to it; `None` for those of the settings.
+    pub fn destinations_open(&self) -> Option<Arc<Countries>> {
+        self.reach.lists().open
+    }
+
+    /// The kinds of ranges that are open to it.
+    pub fn ranges_open(&self) -> RangeKinds {
+        self.reach.ranges_open()
+    }
+
+    /// The ranges that are stopped.
+    pub fn stops(&self) -> Stops {
+        self.traffic.stops()
+    }
+
+    pub(crate) fn set_destinations(&self, by: ListedBy, countries: Option<&Countries>) {
+        self.reach.set(by, countries);
+    }
+
+    pub(crate) fn set_ranges_open(&self, kinds: RangeKinds) {
+        self.reach.set_ranges_open(kinds);
+    }
+
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Stops a range, once that is in the journal.
+    pub(crate) fn stop_traffic(&self, stop: TrafficStop) {
+        self.traffic.stop(stop);
+    }
+
+    /// Ends a stop whose release is durable. Whether it held until now.
+    pub(crate) fn release_traffic(&self, range: TrafficRange, since: Timestamp) -> bool {
+        self.traffic.release(range, since)
     }
 
     pub(crate) fn take(&self) -> Result<LimitState, Duration> {

@@ -19,6 +19,7 @@ use didfarm_store::records::RecordsError;
 use didfarm_store::store::{FatalStore, Recovery, Store, StoreOpenError, StoreSettings};
 
 use self::threads::{Bells, Threads};
+use crate::abuse::AbuseRules;
 use crate::account::{AccountDefaults, AccountHandle};
 use crate::actors::delivery::rebuild::Rebuilt;
 use crate::actors::delivery::{DeliveryInput, TICK_MS};
@@ -308,6 +309,7 @@ fn share(
         hands_over: AtomicBool::new(true),
         scheduled: AtomicU64::new(0),
         routes: settings.route_table(),
+        abuse: AbuseRules::new(&settings.abuse),
         prices: settings.price.list(),
         carrier_views: Views::default(),
         pace: Pace::default(),

@@ -1,6 +1,7 @@
 //! The one door for everyone outside: sends, health, drains. Operators' commands are in [`operate`],
-//! reads in [`reads`], consent in [`consent`], what carriers bring in [`callbacks`].
+//! reads in [`reads`], consent in [`consent`], limits against fraud in [`abuse`], what carriers bring in [`callbacks`].
 
+mod abuse;
 pub(crate) mod batches;
 pub(crate) mod callbacks;
 mod consent;
@@ -28,6 +29,7 @@ use tokio::sync::oneshot;
 
 use self::callbacks::hand_in;
 pub use self::operate::{KEY_BYTES_MAX, KEY_BYTES_MIN};
+use crate::abuse::Counted;
 use crate::account::AccountHandle;
 use crate::actors::conversation::{ReceiveReply, SendCommand, SendReply};
 use crate::actors::partition::{PartitionInput, faulted};
@@ -123,7 +125,7 @@ impl EngineHandle {
         shared.gate()?;
         let own = self.own_number(account, request.from)?;
         let peer = request.to.clone();
-        let message = self.prepare(account, &own, request)?;
+        let (message, counted) = self.prepare(account, &own, request)?;
         let permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
         let limit = account.take().map_err(|wait| SendError::RateLimited {
             limit: account.limit(),
@@ -136,6 +138,7 @@ impl EngineHandle {
             message,
             account: Arc::clone(account),
             limit: Some(limit),
+            counted,
             guard,
             place: None,
             reply: SendReply::One(reply),
@@ -150,11 +153,12 @@ impl EngineHandle {
     /// Judges a message by what its conversation need not be asked for: where it goes, when, at what price.
     fn prepare(
         &self,
-        account: &AccountHandle,
+        account: &Arc<AccountHandle>,
         own: &Number,
         request: SendRequest,
-    ) -> Result<SendMessage, Refusal> {
+    ) -> Result<(SendMessage, Counted), Refusal> {
         let shared = &self.shared;
+        let counted = shared.abuse.judge(account, &request.to, shared.now())?;
         let routes = &shared.routes;
         if routes
             .targets(own.e164, &request.to, request.channel)
@@ -176,7 +180,7 @@ impl EngineHandle {
         let (segments, available) = (segmentation.segments, account.balance());
         let charge = charge(&shared.prices, &request.to, segments, available)?;
         let validity_ms = validity_ms(&shared.settings, request.validity);
-        Ok(SendMessage {
+        let message = SendMessage {
             channel: request.channel,
             body: request.body,
             segmentation,
@@ -186,7 +190,8 @@ impl EngineHandle {
             send_at,
             auto_reply: None,
             batch: None,
-        })
+        };
+        Ok((message, counted))
     }
 
     /// The price list in force.

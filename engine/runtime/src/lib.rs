@@ -4,6 +4,7 @@
 //! the effects once the journal says that they are durable. Nothing that the outside can see happens
 //! before. Only this crate names actix and governor.
 
+mod abuse;
 pub mod account;
 mod actors;
 mod admission;

@@ -1,5 +1,6 @@
 //! The engine's metrics: handles made once, labels from closed sets only.
 
+pub(crate) mod abuse;
 pub(crate) mod auto_reply;
 pub(crate) mod consent;
 pub(crate) mod idempotency;
@@ -15,6 +16,7 @@ use didfarm_core::reason::Reason;
 use didfarm_core::refusal::Refusal;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
+use self::abuse::StopMeter;
 use self::auto_reply::AutoReplyMeter;
 use self::consent::ConsentMeter;
 use self::schedule::ScheduleMeter;
@@ -122,6 +124,7 @@ pub(crate) struct Meters {
     pub(crate) schedule: ScheduleMeter,
     phases: [Gauge; Phase::ALL.len()],
     pub(crate) consent: ConsentMeter,
+    pub(crate) stops: StopMeter,
     pub(crate) lane: QueueMeter,
     pub(crate) partition: QueueMeter,
     pub(crate) delivery: QueueMeter,
@@ -173,6 +176,7 @@ impl Meters {
             auto_replies: AutoReplyMeter::new(),
             schedule: ScheduleMeter::new(),
             consent: ConsentMeter::new(),
+            stops: StopMeter::new(),
             phases: Phase::ALL
                 .map(|phase| gauge!("didfarm_deliveries_open", "phase" => phase.as_str())),
             lane: QueueMeter::new("lane"),
@@ -239,6 +243,7 @@ impl Meters {
 fn reason(error: &SendError) -> &'static str {
     match error {
         SendError::RateLimited { .. } => "rate_limited",
+        SendError::PrefixBusy { .. } => "prefix_busy",
         SendError::Unavailable(why) => unavailable(why),
         SendError::Refused(refusal) => match refusal {
             Refusal::NumberUnknown { .. } => "number_unknown",
@@ -248,6 +253,9 @@ fn reason(error: &SendError) -> &'static str {
             Refusal::OptedOut { .. } => "opted_out",
             Refusal::InsufficientBalance { .. } => "insufficient_balance",
             Refusal::SpendCapReached { .. } => "spend_cap_reached",
+            Refusal::DestinationNotAllowed { .. } => "destination_not_allowed",
+            Refusal::RangeBlocked { .. } => "range_blocked",
+            Refusal::PrefixStopped { .. } => "prefix_stopped",
             Refusal::NoRoute => "no_route",
             Refusal::Unfit { .. } => "unfit",
             Refusal::SendAtPast { .. } | Refusal::SendAtTooFar { .. } => "send_at_unfit",
@@ -260,7 +268,9 @@ fn reason(error: &SendError) -> &'static str {
             | Refusal::LimitOutOfRange
             | Refusal::EndpointUnfit { .. }
             | Refusal::TooManyEndpoints { .. }
-            | Refusal::AddressUnfit => "other",
+            | Refusal::AddressUnfit
+            | Refusal::RangeNotStopped { .. }
+            | Refusal::DestinationNotOpen { .. } => "other",
         },
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use didfarm_core::abuse::stop::TrafficStop;
 use didfarm_core::channel::Channel;
 use didfarm_core::event::Event;
 use didfarm_core::ids::{AccountId, ConversationId, EndpointId, EventId, MailId, NumberId};
@@ -251,6 +252,22 @@ impl Shared {
         let mail = account
             .email()
             .map(|address| self.mail(at, account.id(), &address, kind));
+        offer.into_iter().chain(mail).collect()
+    }
+
+    /// That a range is stopped: the endpoints are told, and the account by mail.
+    pub(crate) fn tell_stopped(
+        &self,
+        at: Timestamp,
+        account: &AccountHandle,
+        stop: TrafficStop,
+    ) -> Vec<Offer> {
+        let fact = || Fact::TrafficStopped(stop);
+        let offer = self.offer(at, account, About::ACCOUNT, EventType::TrafficStopped, fact);
+        let mail = account.email().map(|address| {
+            let kind = MailKind::TrafficStopped(stop);
+            self.mail(at, account.id(), &address, kind)
+        });
         offer.into_iter().chain(mail).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Operators' commands: accounts, keys, numbers, wallets.
 
+use didfarm_core::abuse::country::Countries;
+use didfarm_core::abuse::range::RangeKinds;
 use didfarm_core::account::RateLimit;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::{AccountId, MessageId};
@@ -62,6 +64,12 @@ pub struct AccountView {
     pub spend_cap: Option<Micros>,
     /// What it spent on messages today.
     pub spent_today: Micros,
+    /// The countries that it wants to send to; `None` for all that are open to it.
+    pub destinations: Option<Countries>,
+    /// The countries that are open to it: the list in force, if any.
+    pub destinations_open: Option<Countries>,
+    /// The kinds of ranges that are open to it.
+    pub ranges_open: RangeKinds,
     /// The public parts of its keys.
     pub key_ids: Vec<String>,
 }

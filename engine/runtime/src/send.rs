@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didfarm_config::Settings;
+use didfarm_core::abuse::stop::TrafficRange;
 use didfarm_core::account::RateLimit;
 use didfarm_core::channel::Channel;
 use didfarm_core::content::Content;
@@ -190,6 +191,12 @@ pub enum SendError {
         limit: RateLimit,
         /// When the next message may go.
         wait: Duration,
+    },
+    /// The messages under way use up what may be sent to the range; try again shortly.
+    #[error("as many messages as may be sent to {range} are under way or were sent there of late")]
+    PrefixBusy {
+        /// The range.
+        range: TrafficRange,
     },
     /// The engine cannot take it now; try again after the wait.
     #[error(transparent)]

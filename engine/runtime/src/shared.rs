@@ -17,6 +17,7 @@ use didfarm_store::records::keeper::Keeper;
 use didfarm_store::seq::Seq;
 use tokio::sync::oneshot;
 
+use crate::abuse::AbuseRules;
 use crate::actors::delivery::DeliveryInput;
 use crate::actors::mails::MailInput;
 use crate::actors::mails::trying::Trying;
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) scheduled: AtomicU64,
     pub(crate) routes: RouteTable,
     pub(crate) prices: PriceList,
+    /// Where accounts may send to, and how much.
+    pub(crate) abuse: AbuseRules,
     /// How the carriers are, as the delivery supervisor shows it.
     pub(crate) carrier_views: Views,
     /// How fast callbacks become durable.

@@ -70,6 +70,7 @@ fn nested_word(kind: EventType) -> &'static str {
         | EventType::NumberAdded
         | EventType::NumberUpdated
         | EventType::WalletLow
+        | EventType::TrafficStopped
         | EventType::EndpointDisabled => kind.as_str(),
     }
 }
@@ -141,6 +142,15 @@ fn members<M: SerializeMap>(
             map.serialize_entry("balance", &balance.to_string())?;
             map.serialize_entry("threshold", &threshold.to_string())?;
             map.serialize_entry("currency", CURRENCY)?;
+            map.serialize_entry("occurred_at", &time(form, at))?;
+        }
+        Fact::TrafficStopped(stop) => {
+            subject(form, map, event.id.get(), event.id.to_string(), event)?;
+            map.serialize_entry("prefix", &stop.range.to_string())?;
+            map.serialize_entry("cause", stop.cause.as_str())?;
+            map.serialize_entry("messages", &stop.messages)?;
+            let ends_at = stop.ends_at.map(|at| time(form, at));
+            map.serialize_entry("ends_at", &ends_at)?;
             map.serialize_entry("occurred_at", &time(form, at))?;
         }
         Fact::EndpointDisabled { endpoint, cause } => {

@@ -12,7 +12,8 @@ use crate::{PEER, received_only, start};
 /// The text of the product's own example.
 const ORDER: &str = "Hi, I ordered a product last week and haven't received it yet. Order #4521.";
 /// Every type of event.
-const TYPES: [&str; 10] = [
+const TYPES: [&str; 11] = [
+    "account.traffic_stopped",
     "conversation.created",
     "conversation.opted_in",
     "conversation.opted_out",

@@ -11,6 +11,7 @@ use rlibphonenumber::{
 };
 
 use super::{E164, E164Error, NumberType};
+use crate::abuse::range::RangeKind;
 
 /// The digits of the longest country code (ITU-T E.164, 6.2.1).
 const COUNTRY_CODE_DIGITS_MAX: u32 = 3;
@@ -96,6 +97,23 @@ pub(super) fn number_type(number: E164) -> NumberType {
         | PhoneNumberType::UAN
         | PhoneNumberType::VoiceMail => NumberType::Other,
         PhoneNumberType::Unknown => NumberType::Unknown,
+    }
+}
+
+pub(super) fn range_kind(number: E164) -> Option<RangeKind> {
+    match Parts::of(number)?.to_library().get_type() {
+        PhoneNumberType::PremiumRate => Some(RangeKind::Premium),
+        PhoneNumberType::SharedCost => Some(RangeKind::SharedCost),
+        PhoneNumberType::PersonalNumber => Some(RangeKind::Personal),
+        PhoneNumberType::Mobile
+        | PhoneNumberType::FixedLine
+        | PhoneNumberType::FixedLineOrMobile
+        | PhoneNumberType::TollFree
+        | PhoneNumberType::VoIP
+        | PhoneNumberType::Pager
+        | PhoneNumberType::UAN
+        | PhoneNumberType::VoiceMail
+        | PhoneNumberType::Unknown => None,
     }
 }
 

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message};
+use didfarm_core::abuse::country::Countries;
 use didfarm_core::account::{Account, AccountCommand, AccountEvent};
 use didfarm_core::event::{Entry, Event};
 use tokio::sync::oneshot;
@@ -68,6 +69,9 @@ impl AccountActor {
             low_balance: state.low_balance.unwrap_or(defaults.low_balance),
             spend_cap: state.spend_cap.or(defaults.spend_cap),
             spent_today: self.handle.spent_today(self.engine.now()),
+            destinations: state.destinations.clone(),
+            destinations_open: open_to(&self.engine, state),
+            ranges_open: state.ranges_open,
             key_ids: state.keys.iter().map(|key| key.id.to_string()).collect(),
         }
     }
@@ -84,11 +88,27 @@ impl AccountActor {
             AccountEvent::LowBalanceSet(threshold) => handle.set_low_balance(*threshold),
             AccountEvent::QuietHoursSet(hours) => handle.set_quiet_hours(*hours),
             AccountEvent::SpendCapSet(cap) => handle.set_spend_cap(*cap),
+            AccountEvent::DestinationsSet(by, countries) => {
+                handle.set_destinations(*by, countries.as_ref());
+            }
+            AccountEvent::RangesOpenSet(kinds) => handle.set_ranges_open(*kinds),
+            AccountEvent::TrafficReleased { range, since } => {
+                if handle.release_traffic(*range, *since) {
+                    engine.meters.stops.released();
+                }
+            }
             AccountEvent::Created { .. }
+            | AccountEvent::TrafficStopped(_)
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}
         }
     }
+}
+
+/// The countries that are open to an account.
+pub(super) fn open_to(engine: &Shared, account: &Account) -> Option<Countries> {
+    let open = account.destinations_open.clone();
+    open.or_else(|| engine.abuse.open().as_deref().cloned())
 }
 
 impl Actor for AccountActor {
@@ -99,8 +119,9 @@ impl Handler<Operate> for AccountActor {
     type Result = ();
 
     fn handle(&mut self, operate: Operate, _: &mut Context<Self>) {
-        // Charges do not pass through here: the balance is what the shared handle holds.
+        // Charges and stops do not pass through here: they are what the shared handle holds.
         self.state.balance = self.handle.balance();
+        self.state.stops = self.handle.stops();
         let event = match self.state.decide(operate.command) {
             Ok(event) => event,
             Err(refusal) => {

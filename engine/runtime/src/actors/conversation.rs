@@ -32,6 +32,7 @@ pub(crate) use self::consenting::{ConsentCommand, ConsentReply};
 pub(crate) use self::receiving::ReceiveReply;
 use super::number::{ChildFailed, NumberContext};
 use super::partition::Effect;
+use crate::abuse::Counted;
 use crate::account::{AccountHandle, Place};
 use crate::admission::Permit;
 use crate::batches::RowReply;
@@ -68,6 +69,8 @@ pub(crate) struct SendCommand {
     pub(crate) account: Arc<AccountHandle>,
     /// What is left of the account's limit; `None` for a row of a batch, which takes from it later.
     pub(crate) limit: Option<LimitState>,
+    /// That it is counted as traffic to its range.
+    pub(crate) counted: Counted,
     /// Its idempotency key, if it has one.
     pub(crate) guard: Option<Box<Guard>>,
     /// Its place in its account's line, if it comes in a batch.

@@ -26,7 +26,7 @@ use didfarm_core::webhook::{EventType, Fact, NumberSnapshot};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::oneshot;
 
-use super::account::{AccountActor, Operate, View};
+use super::account::{AccountActor, Operate, View, open_to};
 use super::delivery::rebuild::Rebuilt;
 use super::partition::PartitionInput;
 use super::webhooks::rebuild::Endpoints;
@@ -191,6 +191,9 @@ impl RootSupervisor {
             low_balance: handle.low_balance(),
             spend_cap: handle.spend_cap(),
             spent_today: Micros::ZERO,
+            destinations: None,
+            destinations_open: open_to(&self.engine, &account),
+            ranges_open: account.ranges_open,
             key_ids: Vec::new(),
         };
         // The handle is known before it is durable, but no key opens it before then.

@@ -346,8 +346,8 @@ impl BatchDesk {
             Err(refusal) => return Err((reply, refusal.clone().into())),
         };
         let peer = request.to.clone();
-        let mut message = match self.handle.prepare(&self.account, &number, request) {
-            Ok(message) => message,
+        let (mut message, counted) = match self.handle.prepare(&self.account, &number, request) {
+            Ok(prepared) => prepared,
             Err(refusal) => return Err((reply, refusal.into())),
         };
         message.batch = Some(BatchPlace {
@@ -366,6 +366,7 @@ impl BatchDesk {
             message,
             account: Arc::clone(&self.account),
             limit: None,
+            counted,
             guard: None,
             place,
             reply: SendReply::Row(reply),

@@ -152,7 +152,7 @@ impl EngineHandle {
             .await
     }
 
-    async fn on_account(
+    pub(super) async fn on_account(
         &self,
         account: AccountId,
         command: AccountCommand,

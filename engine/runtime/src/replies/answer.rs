@@ -250,7 +250,11 @@ impl ReplyDesk {
             }
             // Whether it was sent is in doubt: the messages tell when it comes again.
             Err(error @ SendError::Unavailable(Unavailable::Faulted)) => Err(Outcome::later(error)),
-            Err(error @ (SendError::RateLimited { .. } | SendError::Unavailable(_))) => {
+            Err(
+                error @ (SendError::RateLimited { .. }
+                | SendError::PrefixBusy { .. }
+                | SendError::Unavailable(_)),
+            ) => {
                 in_hand.unsent();
                 Err(Outcome::later(error))
             }

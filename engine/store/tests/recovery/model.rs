@@ -153,7 +153,11 @@ impl Told {
                     | AccountEvent::EmailSet(_)
                     | AccountEvent::LowBalanceSet(_)
                     | AccountEvent::QuietHoursSet(_)
-                    | AccountEvent::SpendCapSet(_) => {}
+                    | AccountEvent::SpendCapSet(_)
+                    | AccountEvent::DestinationsSet(..)
+                    | AccountEvent::RangesOpenSet(_)
+                    | AccountEvent::TrafficStopped(_)
+                    | AccountEvent::TrafficReleased { .. } => {}
                     AccountEvent::Charged { .. } => panic!("an acceptance is its own charge"),
                 }
             }

@@ -1,6 +1,9 @@
 //! The script of the recovery tests: everything that can happen to messages and money, decided by core.
 
-use didfarm_core::account::AccountCommand;
+use didfarm_core::abuse::country::Countries;
+use didfarm_core::abuse::range::RangeKind;
+use didfarm_core::abuse::stop::{StopCause, TrafficRange, TrafficStop};
+use didfarm_core::account::{AccountCommand, ListedBy};
 use didfarm_core::batch::{BatchEvent, BatchState};
 use didfarm_core::channel::Channel;
 use didfarm_core::consent::{ConsentCause, ConsentChange};
@@ -48,6 +51,7 @@ pub fn entries() -> Vec<Entry> {
     keys(&mut farm, acme, office);
     consents(&mut farm, shop);
     batches(&mut farm, acme, office);
+    traffic(&mut farm, acme);
     farm.entries
 }
 
@@ -82,6 +86,27 @@ fn consents(farm: &mut Farm, shop: NumberId) {
     );
     farm.consent(conversation, back, ConsentCause::Agent);
     farm.consent(conversation, out, ConsentCause::Carrier);
+}
+
+/// Countries and kinds are set; one range is stopped and released, another stays stopped.
+fn traffic(farm: &mut Farm, acme: AccountId) {
+    let countries = Countries::new(["NL", "BE"]).unwrap();
+    let by = ListedBy::Operator;
+    farm.operate(acme, AccountCommand::SetDestinations(by, Some(countries)));
+    let kinds = [RangeKind::Satellite].into_iter().collect();
+    farm.operate(acme, AccountCommand::SetRangesOpen(kinds));
+    let [released, _] = [3_161_234, 3_161_235].map(|prefix| {
+        let stop = TrafficStop {
+            range: TrafficRange::Prefix(prefix),
+            cause: StopCause::Window,
+            messages: 3,
+            since: farm.now(),
+            ends_at: None,
+        };
+        farm.stop(acme, stop);
+        stop.range
+    });
+    farm.operate(acme, AccountCommand::Release(released));
 }
 
 /// One message to each peer and three more to the first, one of them of several segments.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use didfarm_core::abuse::stop::TrafficStop;
 use didfarm_core::account::{Account, AccountCommand, AccountEvent, ApiKey};
 use didfarm_core::auto_reply::{AutoReplyDraft, AutoReplyRules};
 use didfarm_core::batch::{BatchEvent, BatchPlace, RefusedRow, RowPrint, Spread};
@@ -114,6 +115,13 @@ impl Farm {
         let account = self.accounts.get_mut(&id).unwrap();
         let event = account.decide(command).unwrap();
         account.evolve(&event);
+        self.decided(vec![Event::Account(id, event)]);
+    }
+
+    /// A range that is stopped, as the entry of the message that used its limit up says.
+    pub fn stop(&mut self, id: AccountId, stop: TrafficStop) {
+        let event = AccountEvent::TrafficStopped(stop);
+        self.accounts.get_mut(&id).unwrap().evolve(&event);
         self.decided(vec![Event::Account(id, event)]);
     }
 

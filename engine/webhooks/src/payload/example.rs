@@ -1,6 +1,7 @@
 //! Examples of every type of event, for a customer who tries an endpoint.
 
 use bytes::Bytes;
+use didfarm_core::abuse::stop::{StopCause, TrafficRange, TrafficStop};
 use didfarm_core::channel::Channel;
 use didfarm_core::consent::{ConsentCause, ConsentChange, ConsentEvent};
 use didfarm_core::delivery::status::Status;
@@ -11,6 +12,7 @@ use didfarm_core::money::Micros;
 use didfarm_core::number::NumberState;
 use didfarm_core::peer::Peer;
 use didfarm_core::segments;
+use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::endpoint::{DisableCause, PayloadForm};
 use didfarm_core::webhook::{ConversationChange, EventType, Fact, NumberSnapshot, WebhookEvent};
 
@@ -37,7 +39,7 @@ pub(super) fn render(form: PayloadForm, kind: EventType, facts: &Facts<'_>) -> B
         number: Some(NumberId(u32::MAX)),
         channel: Some(Channel::Sms),
         conversation: tells_of_conversation(kind).then_some(CONVERSATION),
-        fact: fact(kind, &peer),
+        fact: fact(kind, &peer, facts.at),
         to: facts.event.to.clone(),
     };
     let message = message(&event, &peer, number, facts);
@@ -64,6 +66,7 @@ fn tells_of_conversation(kind: EventType) -> bool {
         EventType::NumberAdded
         | EventType::NumberUpdated
         | EventType::WalletLow
+        | EventType::TrafficStopped
         | EventType::EndpointDisabled => false,
     }
 }
@@ -72,7 +75,7 @@ fn message_id() -> MessageId {
     Extent::from(CONVERSATION).message(1)
 }
 
-fn fact(kind: EventType, peer: &Peer) -> Fact {
+fn fact(kind: EventType, peer: &Peer, at: Timestamp) -> Fact {
     let snapshot = NumberSnapshot {
         state: NumberState::Active,
         sms: true,
@@ -99,6 +102,13 @@ fn fact(kind: EventType, peer: &Peer) -> Fact {
             balance: Micros::new(4_992_000),
             threshold: Micros::new(5_000_000),
         },
+        EventType::TrafficStopped => Fact::TrafficStopped(TrafficStop {
+            range: TrafficRange::Prefix(PEER / 10_000),
+            cause: StopCause::Window,
+            messages: 1_000,
+            since: at,
+            ends_at: None,
+        }),
         EventType::EndpointDisabled => Fact::EndpointDisabled {
             endpoint: EndpointId(u32::MAX),
             cause: DisableCause::Failing,

@@ -73,7 +73,9 @@ impl ConversationActor {
             // It is counted once it is durable.
             Ok(()) => return,
             Err(SendError::RateLimited { .. }) => AutoReplyOutcome::RateLimited,
-            Err(SendError::Refused(_) | SendError::Unavailable(_)) => AutoReplyOutcome::Refused,
+            Err(
+                SendError::Refused(_) | SendError::PrefixBusy { .. } | SendError::Unavailable(_),
+            ) => AutoReplyOutcome::Refused,
         };
         self.number.engine().meters.auto_replies.count(outcome);
     }
@@ -82,6 +84,7 @@ impl ConversationActor {
         let engine = Arc::clone(self.number.engine());
         let account = Arc::clone(&self.number.account);
         let (now, peer) = (turn.at, answer.peer);
+        engine.abuse.judge_answer(&account, &peer)?;
         let segmentation = segments::count(&answer.text);
         let (segments, available) = (segmentation.segments, account.balance());
         let charge = charge(&engine.prices, &peer, segments, available)?;

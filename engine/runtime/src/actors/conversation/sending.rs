@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use didfarm_carriers::Submit;
+use didfarm_core::account::AccountEvent;
 use didfarm_core::conversation::decide_send;
 use didfarm_core::delivery::InFlight;
 use didfarm_core::event::Event;
@@ -122,7 +123,18 @@ impl ConversationActor {
         if let Some(low) = reservation.low() {
             turn.tell(engine.tell_low(now, &command.account, low));
         }
+        let stops = command.counted.keep(&engine.abuse, now);
+        for stop in &stops {
+            let stopped = AccountEvent::TrafficStopped(*stop);
+            turn.events
+                .push(Event::Account(command.account.id(), stopped));
+            turn.tell(engine.tell_stopped(now, &command.account, *stop));
+        }
         let seq = self.append(turn);
+        for stop in stops {
+            command.account.stop_traffic(stop);
+            engine.meters.stops.stopped(stop.cause);
+        }
         if let Some(guard) = command.guard {
             guard.appended(seq, now);
         }

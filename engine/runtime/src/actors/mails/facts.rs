@@ -43,7 +43,7 @@ impl Facts {
     /// The facts of a mail that needs none from the records.
     pub(crate) fn at_hand(mail: &Mail) -> Option<Facts> {
         match mail.kind {
-            MailKind::WalletLow { .. } => Some(Facts::None),
+            MailKind::WalletLow { .. } | MailKind::TrafficStopped(_) => Some(Facts::None),
             MailKind::Inbound(_)
             | MailKind::Forward { .. }
             | MailKind::Exhausted { .. }
@@ -58,7 +58,7 @@ impl Facts {
         mail: &Mail,
     ) -> Result<Facts, RecordsError> {
         match &mail.kind {
-            MailKind::WalletLow { .. } => Ok(Facts::None),
+            MailKind::WalletLow { .. } | MailKind::TrafficStopped(_) => Ok(Facts::None),
             MailKind::Exhausted { endpoint, .. } | MailKind::EndpointDisabled { endpoint, .. } => {
                 let record = records.endpoint(*endpoint)?;
                 Ok(Facts::Endpoint(

@@ -140,6 +140,10 @@ impl Writer {
                 };
                 self.notice(waiting, &to, &notice, self.name(mail.account))
             }
+            MailKind::TrafficStopped(stop) => {
+                let notice = Notice::TrafficStopped(*stop);
+                self.notice(waiting, &to, &notice, self.name(mail.account))
+            }
         };
         Ok(draft.compose()?)
     }

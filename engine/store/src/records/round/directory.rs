@@ -46,7 +46,11 @@ impl Round<'_> {
             | AccountEvent::EmailSet(_)
             | AccountEvent::LowBalanceSet(_)
             | AccountEvent::QuietHoursSet(_)
-            | AccountEvent::SpendCapSet(_) => return Ok(()),
+            | AccountEvent::SpendCapSet(_)
+            | AccountEvent::DestinationsSet(..)
+            | AccountEvent::RangesOpenSet(_)
+            | AccountEvent::TrafficStopped(_)
+            | AccountEvent::TrafficReleased { .. } => return Ok(()),
         };
         if let Some(amount) = amount {
             self.enter(at, id, (amount, balance), cause);
