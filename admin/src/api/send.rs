@@ -1,6 +1,6 @@
 //! One message to send, in either dialect: what the request must hold, and the command.
 
-mod content;
+pub(crate) mod content;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ pub(super) async fn send(
 }
 
 /// What was sent under an idempotency key.
-async fn again(
+pub(crate) async fn again(
     exchange: &Exchange,
     account: AccountId,
     answer: &GuardedAnswer,
@@ -160,6 +160,7 @@ fn read(body: &[u8], validation: Validation, bounds: SendBounds) -> Result<SendR
         send_at: read_send_at(send_at.as_deref())?,
         priority: read_priority(priority.as_deref())?,
         smart_encoding: smart_encoding(smart, channel)?,
+        status_url: None,
     })
 }
 
@@ -188,7 +189,7 @@ pub(super) fn read_priority(word: Option<&str>) -> Result<Priority, Problem> {
 }
 
 /// The peer: a number, or on WhatsApp the user id of somebody who keeps the number to itself.
-pub(super) fn recipient(
+pub(crate) fn recipient(
     text: Option<&str>,
     channel: Channel,
     validation: Validation,
@@ -240,7 +241,10 @@ pub(super) fn smart_encoding(asked: Option<bool>, channel: Channel) -> Result<bo
     }
 }
 
-fn validity(seconds: u64, SendBounds { validity_s_max }: SendBounds) -> Result<Duration, Problem> {
+pub(crate) fn validity(
+    seconds: u64,
+    SendBounds { validity_s_max }: SendBounds,
+) -> Result<Duration, Problem> {
     if (1..=validity_s_max).contains(&seconds) {
         return Ok(Duration::from_secs(seconds));
     }
@@ -291,7 +295,7 @@ pub(crate) fn read_channel(word: Option<&str>) -> Result<Channel, Problem> {
     }
 }
 
-pub(super) fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
+pub(crate) fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
     let body = body.ok_or_else(|| Problem::missing("body"))?;
     if body.is_empty() {
         let detail = format!("the body has 0 characters; 1 to {BODY_CHARS_MAX} are allowed");

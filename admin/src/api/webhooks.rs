@@ -146,6 +146,7 @@ fn read_new(bytes: &[u8], own: &OwnNumbers<'_>) -> Result<NewEndpoint, Problem> 
         settings,
         number: None,
         is_asymmetric,
+        is_status: false,
     })
 }
 

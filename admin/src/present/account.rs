@@ -1,12 +1,14 @@
 //! The shape of `/api/v1/account`.
 
-use didfarm_core::ids::AccountId;
+use didfarm_core::ids::{AccountId, EndpointId};
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::account::AccountHandle;
+use didfarm_runtime::webhooks::AuthToken;
+use didfarm_webhooks::twilio::sid;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{CURRENCY, Shown, euros};
+use super::{CURRENCY, Fraction, Shown, euros};
 
 /// An account, as its owner sees it.
 #[derive(Serialize)]
@@ -21,6 +23,28 @@ pub(crate) struct Account<'a> {
     spend_cap: Option<Box<RawValue>>,
     spent_today: Box<RawValue>,
     rate_limit: Limit,
+    twilio_sid: String,
+}
+
+/// An auth token of Twilio's dialect.
+#[derive(Serialize)]
+pub(crate) struct Token<'a> {
+    account_sid: String,
+    auth_token: &'a str,
+    endpoint_id: Shown<EndpointId>,
+    /// Until when the token before opens the account as well.
+    previous_until: Option<Fraction>,
+}
+
+impl<'a> Token<'a> {
+    pub(crate) fn of(account: AccountId, renewed: &'a AuthToken) -> Token<'a> {
+        Token {
+            account_sid: sid::account(account),
+            auth_token: &renewed.token.0,
+            endpoint_id: Shown(renewed.endpoint),
+            previous_until: renewed.overlap_until.map(Fraction),
+        }
+    }
 }
 
 /// A daily span in the recipient's time.
@@ -60,6 +84,7 @@ impl<'a> Account<'a> {
                 per_second: limit.per_second,
                 burst: limit.burst,
             },
+            twilio_sid: sid::account(account.id()),
         }
     }
 }

@@ -182,6 +182,7 @@ impl Traffic {
             valid_until: at.plus_ms(VALIDITY_MS),
             send_at: None,
             auto_reply: None,
+            status_url: None,
         };
         let key = (number.id, peer.clone());
         let state = self.conversations.get(&key);

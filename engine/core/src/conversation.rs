@@ -104,6 +104,8 @@ pub struct SendMessage {
     pub send_at: Option<Timestamp>,
     /// The rule by which the number answers by itself; `None` for what a customer sends.
     pub auto_reply: Option<RuleId>,
+    /// Where its status is told of it alone.
+    pub status_url: Option<Box<str>>,
 }
 
 /// What a carrier brings from a peer.
@@ -239,6 +241,7 @@ pub fn decide_send(
         valid_until: command.valid_until,
         send_at: command.send_at,
         auto_reply: command.auto_reply,
+        status_url: command.status_url,
     }));
     Ok((message, events))
 }

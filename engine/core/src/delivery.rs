@@ -281,6 +281,8 @@ pub struct InFlight {
     pub phase_at: Timestamp,
     /// When its validity period ends: it is not submitted after that.
     pub valid_until: Timestamp,
+    /// Whether the message names a URL where its status is told.
+    pub has_status_url: bool,
     /// How it goes.
     pub delivery: Delivery,
 }
@@ -298,6 +300,7 @@ impl InFlight {
             accepted_at: at,
             phase_at: fact.send_at.unwrap_or(at),
             valid_until: fact.valid_until,
+            has_status_url: fact.status_url.is_some(),
             delivery: match fact.send_at {
                 Some(_) => Delivery::scheduled(),
                 None => Delivery::new(),

@@ -98,15 +98,18 @@ pub enum GuardedRoute {
     Endpoint,
     /// A message that is forwarded by mail.
     ForwardToEmail,
+    /// A message, in the dialect of Twilio.
+    TwilioMessage,
 }
 
 impl GuardedRoute {
     /// Every route.
-    pub const ALL: [GuardedRoute; 4] = [
+    pub const ALL: [GuardedRoute; 5] = [
         GuardedRoute::Message,
         GuardedRoute::PortalMessage,
         GuardedRoute::Endpoint,
         GuardedRoute::ForwardToEmail,
+        GuardedRoute::TwilioMessage,
     ];
 
     /// The number that a key's hash is made with; it never changes its meaning.
@@ -116,6 +119,7 @@ impl GuardedRoute {
             GuardedRoute::PortalMessage => 2,
             GuardedRoute::Endpoint => 3,
             GuardedRoute::ForwardToEmail => 4,
+            GuardedRoute::TwilioMessage => 5,
         }
     }
 }

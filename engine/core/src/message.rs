@@ -51,6 +51,8 @@ pub struct Accepted {
     pub send_at: Option<Timestamp>,
     /// The rule by which the number answered by itself; `None` for what a customer sent.
     pub auto_reply: Option<RuleId>,
+    /// Where its status is told of it alone: the URL that the account's status endpoint is to call.
+    pub status_url: Option<Box<str>>,
 }
 
 /// An inbound message came in.
@@ -151,6 +153,8 @@ pub struct Message {
     pub valid_until: Option<Timestamp>,
     /// The time that it was scheduled for last, if it was.
     pub send_at: Option<Timestamp>,
+    /// Where its status is told of it alone.
+    pub status_url: Option<Box<str>>,
 }
 
 impl Message {
@@ -187,6 +191,7 @@ impl Message {
             brought_by: None,
             valid_until: Some(fact.valid_until),
             send_at: fact.send_at,
+            status_url: fact.status_url.clone(),
         }
     }
 
@@ -220,6 +225,7 @@ impl Message {
             brought_by: Some(fact.carrier),
             valid_until: None,
             send_at: None,
+            status_url: None,
         }
     }
 
@@ -301,6 +307,7 @@ mod tests {
             valid_until: Timestamp(i64::MAX),
             send_at: None,
             auto_reply: None,
+            status_url: None,
         };
         let mut message = Message::accepted(&fact, Timestamp(0));
         let mut delivery = Delivery::new();

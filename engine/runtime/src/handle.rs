@@ -72,6 +72,21 @@ impl EngineHandle {
         self.shared.directory.authenticate(presented)
     }
 
+    /// The account of this id, if a presented secret opens it: one of its API keys, or its auth token. Never
+    /// blocks on I/O.
+    pub fn authenticate_as(
+        &self,
+        account: AccountId,
+        presented: &str,
+    ) -> Option<Arc<AccountHandle>> {
+        let by_key = self.authenticate(presented);
+        if let Some(owner) = by_key {
+            return (owner.id() == account).then_some(owner);
+        }
+        let owner = self.shared.directory.account(account)?;
+        owner.opens(presented, self.shared.now()).then_some(owner)
+    }
+
     /// Sends a message: when this returns `Ok`, it is durable.
     ///
     /// # Errors
@@ -160,6 +175,7 @@ impl EngineHandle {
                 valid_until: send_at.unwrap_or_else(|| shared.now()).plus_ms(validity_ms),
                 send_at,
                 auto_reply: None,
+                status_url: request.status_url,
             },
             account: Arc::clone(account),
             limit,

@@ -36,6 +36,7 @@ fn send(channel: Channel, body: &str) -> SendMessage {
         valid_until: Timestamp(i64::MAX),
         send_at: None,
         auto_reply: None,
+        status_url: None,
     }
 }
 
@@ -341,6 +342,7 @@ fn an_answer_by_itself_silences_its_rule_and_a_customers_message_does_not() {
     };
     let command = SendMessage {
         auto_reply: Some(rule),
+        status_url: None,
         ..send(Channel::Sms, &text)
     };
     bench.send(command, Timestamp(3)).unwrap();

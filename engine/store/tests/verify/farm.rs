@@ -179,6 +179,7 @@ impl Farm {
             valid_until: now.plus_ms(VALIDITY_MS),
             send_at: None,
             auto_reply: None,
+            status_url: None,
         };
         let mut extents = self.extents;
         let mut fresh = || {

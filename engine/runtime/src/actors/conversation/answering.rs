@@ -94,6 +94,7 @@ impl ConversationActor {
             valid_until: now.plus_ms(validity_ms(&engine.settings, None)),
             send_at: None,
             auto_reply: Some(answer.rule),
+            status_url: None,
         };
         let (_, events) = {
             let number = self.number.number.borrow();

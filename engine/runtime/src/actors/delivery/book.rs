@@ -415,6 +415,7 @@ mod tests {
             accepted_at: Timestamp(0),
             phase_at: Timestamp(0),
             valid_until: Timestamp(0),
+            has_status_url: false,
             delivery,
         }
     }

@@ -70,6 +70,7 @@ fn finished(message: Message) -> Option<Box<InFlight>> {
         accepted_at: message.created_at,
         phase_at: message.created_at,
         valid_until: message.valid_until.unwrap_or(message.created_at),
+        has_status_url: message.status_url.is_some(),
         delivery: message.closed?,
     }))
 }
