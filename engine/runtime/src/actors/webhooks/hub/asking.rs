@@ -11,7 +11,7 @@ use didfarm_core::webhook::endpoint::{
     DisableCause, ENDPOINTS_MAX, Endpoint, EndpointEvent, EndpointSecret, EndpointSettings,
     EndpointState, EventFilter, Health, LiveKeys, SigningKeys,
 };
-use didfarm_core::webhook::recovery::{Recovery, RecoveryFilter, RecoveryState};
+use didfarm_core::webhook::recovery::{Recovery, RecoveryFilter, RecoveryScope, RecoveryState};
 use didfarm_core::webhook::{EventType, Fact, Target, WebhookEvent};
 use didfarm_webhooks::{Secret, SecretError};
 
@@ -359,7 +359,14 @@ impl Hub {
         pace_per_second: u32,
         now: Moment,
     ) -> Decided<EndpointView> {
-        let before = self.own(account, id)?.state.recovery.as_ref();
+        let endpoint = &self.own(account, id)?.state;
+        if endpoint.is_status && filter.scope == RecoveryScope::All {
+            return Err(WebhookError::RecoveryUnfit {
+                field: "scope",
+                why: "it is undelivered: not every message names a URL for its status",
+            });
+        }
+        let before = endpoint.recovery.as_ref();
         if before.is_some_and(|recovery| recovery.state == RecoveryState::Running) {
             return Err(WebhookError::RecoveryRunning);
         }
