@@ -396,7 +396,7 @@ async fn lists_are_paged_and_filtered() {
 
 #[tokio::test]
 async fn what_is_scheduled_is_shown_and_cancelled() {
-    let (_daemon, customer, twilio) = start(Options::new()).await;
+    let (daemon, customer, twilio) = start(Options::new()).await;
     let send_at = later(&customer).await;
     let scheduled = [
         ("ScheduleType", "fixed"),
@@ -443,10 +443,13 @@ async fn what_is_scheduled_is_shown_and_cancelled() {
     // The demo account has two numbers: a service alone does not say which one sends.
     let form = [("To", PEER), ("MessagingServiceSid", "MG1"), ("Body", "hi")];
     twilio.send(&form).await.twilio_error(400, 21_603);
-    customer
-        .set_number(NUMBER_2, &json!({ "sms_enabled": false }))
+    let single = "+31203000001";
+    let made = daemon
+        .operator()
+        .make_account("single", single, Some("10"))
         .await;
-    assert_eq!(sent(&twilio, &form).await["from"], NUMBER);
+    let other = TwilioCustomer::of(&customer.with_key(&made.key), &made.key).await;
+    assert_eq!(sent(&other, &form).await["from"], single);
 }
 
 #[tokio::test]
