@@ -43,7 +43,7 @@ def check_access(daemon, sid, token):
         for secret in (token, KEY):
             account = client_of(daemon, sid, secret).api.accounts(sid).fetch()
             same((account.sid, account.status, account.friendly_name), (sid, "active", "Peers"))
-        refused(401, 20003, lambda: client_of(daemon, sid, "wrong").messages.list())
+        refused(401, 20003, lambda: client_of(daemon, sid, "wrong").api.accounts(sid).fetch())
         refused(404, 20404, lambda: client_of(daemon, sid, KEY).api.accounts("AC" + "f" * 32).fetch())
     with claim(f"{WHO}: an API key as user and password opens the account"):
         client = Client("SK" + "0" * 32, KEY, account_sid=sid)

@@ -301,6 +301,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use didfarm_core::webhook::endpoint::{EndpointSecret, SigningKeys};
+
     use super::*;
 
     fn subscription(endpoint: u32, types: &[EventType], numbers: &[u32]) -> Subscription {
@@ -322,6 +324,41 @@ mod tests {
             .iter()
             .map(|target| (target.endpoint.0, target.is_missed))
             .collect()
+    }
+
+    #[test]
+    fn a_status_endpoint_is_told_of_nothing_by_its_filter_and_its_live_tokens_open_the_account() {
+        let live = |token: &str, until| LiveKeys {
+            keys: SigningKeys {
+                secret: EndpointSecret(token.into()),
+                private_key: None,
+            },
+            until,
+        };
+        let subscriptions = Subscriptions::none();
+        assert_eq!(subscriptions.status_target(), None);
+        let tokens = [live("new", None), live("old", Some(Timestamp(10)))];
+        subscriptions.set(Arc::from([Subscription {
+            tokens: Some(Arc::from(tokens)),
+            is_enabled: false,
+            ..subscription(7, &[EventType::MessageStatus], &[])
+        }]));
+        for kind in EventType::ALL {
+            assert_eq!(told(&subscriptions, *kind, 1), [], "{kind:?}");
+        }
+        let target = subscriptions.status_target().unwrap();
+        assert_eq!((target.endpoint, target.is_missed), (EndpointId(7), true));
+        for (token, at, opens) in [
+            ("new", 9, true),
+            ("new", 11, true),
+            ("old", 9, true),
+            ("old", 10, false),
+            ("", 9, false),
+            ("ne", 9, false),
+        ] {
+            let opened = subscriptions.opens(token, Timestamp(at));
+            assert_eq!(opened, opens, "{token} at {at}");
+        }
     }
 
     #[test]
