@@ -27,7 +27,9 @@ use crate::problem::Asked;
 
 pub(crate) use self::account::read_countries;
 pub(crate) use self::consent::read_record;
+pub(crate) use self::send::content::linked;
 pub(crate) use self::send::{SendBounds, read_channel, read_number};
+pub(crate) use self::send::{again, recipient, text, validity};
 pub(crate) use self::stops::read_range;
 
 /// Adds the routes. The busiest is first, as they are matched in order.
@@ -85,6 +87,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
                 .route(web::patch().to(serve(Route::Account, account::change))),
         )
         .configure(batches::routes)
+        .service(
+            resource("/api/v1/account/twilio", "POST")
+                .route(web::post().to(serve(Route::Account, account::renew_token))),
+        )
         .configure(scheduled::routes)
         .service(
             resource("/api/v1/sms/quote", "POST")
@@ -111,7 +117,7 @@ fn carrier<'e>(engine: &'e EngineHandle, message: &Message) -> Option<&'e str> {
 }
 
 /// The time by this machine's clock.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp(jiff::Timestamp::now().as_microsecond())
 }
 
@@ -120,7 +126,7 @@ fn asked(exchange: &Exchange) -> Asked {
     asked_by(exchange, "from")
 }
 
-fn asked_by(exchange: &Exchange, number_field: &'static str) -> Asked {
+pub(crate) fn asked_by(exchange: &Exchange, number_field: &'static str) -> Asked {
     Asked {
         number_field,
         retry_after: exchange.front().engine.retry_after(),

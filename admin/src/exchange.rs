@@ -162,10 +162,11 @@ impl Exchange {
         mut self,
         route: Route,
         outcome: Result<HttpResponse, Problem>,
+        render: Render,
     ) -> HttpResponse {
         let given = request_id::given(self.request.headers());
         let request_id = given.unwrap_or_else(|| self.front.request_ids.fresh());
-        let mut response = outcome.unwrap_or_else(|problem| problem.respond(&request_id));
+        let mut response = outcome.unwrap_or_else(|problem| render(problem, &request_id));
         response.headers_mut().insert(X_REQUEST_ID, request_id);
         if self.front.engine.readiness() == Readiness::Draining {
             response
@@ -185,8 +186,23 @@ impl Exchange {
     }
 }
 
+/// How a problem becomes an answer, in one dialect or another; beside it is the request's id.
+pub(crate) type Render = fn(Problem, &header::HeaderValue) -> HttpResponse;
+
 /// Makes a handler of a function that answers with a response or a [`Problem`].
 pub(crate) fn serve<F>(route: Route, handler: F) -> impl Handler<(Exchange,), Output = HttpResponse>
+where
+    F: AsyncFn(&mut Exchange) -> Result<HttpResponse, Problem> + Clone + 'static,
+{
+    serve_as(route, Problem::respond, handler)
+}
+
+/// The same with problems in a dialect of their own.
+pub(crate) fn serve_as<F>(
+    route: Route,
+    render: Render,
+    handler: F,
+) -> impl Handler<(Exchange,), Output = HttpResponse>
 where
     F: AsyncFn(&mut Exchange) -> Result<HttpResponse, Problem> + Clone + 'static,
 {
@@ -194,7 +210,7 @@ where
         let handler = handler.clone();
         async move {
             let outcome = handler(&mut exchange).await;
-            exchange.finish(route, outcome).await
+            exchange.finish(route, outcome, render).await
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod problem;
 mod query;
 mod request_id;
 mod server;
+mod twilio;
 
 pub use callbacks::meters::{CALLBACK_ELEMENTS_TOTAL, CALLBACKS_TOTAL};
 pub use capture::meters::{

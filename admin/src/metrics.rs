@@ -80,6 +80,14 @@ routes! {
     Ledger = "ledger",
     /// `GET /api/v1/wallet/ledger/export`
     LedgerExport = "ledger_export",
+    /// `POST /2010-04-01/Accounts/{sid}/Messages.json`
+    TwilioSend = "twilio_send",
+    /// `GET` and `POST /2010-04-01/Accounts/{sid}/Messages/{sid}.json`
+    TwilioMessage = "twilio_message",
+    /// `GET /2010-04-01/Accounts/{sid}/Messages.json`
+    TwilioMessages = "twilio_messages",
+    /// `GET /2010-04-01/Accounts/{sid}.json`
+    TwilioAccount = "twilio_account",
     /// `POST /carriers/simulator/inbound`
     SimulatorInbound = "simulator_inbound",
     /// `POST` and `GET /carriers/{carrier}` and whatever is behind it

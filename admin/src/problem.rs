@@ -80,6 +80,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use didfarm_carriers::callback::{NotGenuine, Unreadable};
 use didfarm_core::account::RateLimit;
@@ -231,6 +232,12 @@ impl Problem {
         Problem::new(Code::UnsupportedMediaType, detail)
     }
 
+    /// `unsupported_media_type` where a form is wanted.
+    pub(crate) fn no_form() -> Problem {
+        let detail = "send the header Content-Type: application/x-www-form-urlencoded, and a form";
+        Problem::new(Code::UnsupportedMediaType, detail)
+    }
+
     /// `unsupported_encoding`.
     pub(crate) fn unsupported_encoding() -> Problem {
         let detail = "send the body as it is, without a Content-Encoding";
@@ -336,6 +343,39 @@ impl Problem {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         ));
+        for header in problem.headers {
+            response.insert_header(header);
+        }
+        response.body(body)
+    }
+}
+
+/// What a problem tells in a dialect that is not ours.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    pub(crate) code: Code,
+    pub(crate) detail: &'a str,
+    /// The first field at fault.
+    pub(crate) field: Option<&'a str>,
+}
+
+impl Problem {
+    /// Makes the answer in another dialect: `write` says which status and body it has there.
+    pub(crate) fn respond_as(
+        self,
+        request_id: &HeaderValue,
+        write: impl FnOnce(Told<'_>) -> (StatusCode, Vec<u8>),
+    ) -> HttpResponse {
+        let Problem(problem) = self;
+        problem.log(request_id.to_str().unwrap_or_default());
+        let (status, body) = write(Told {
+            code: problem.code,
+            detail: &problem.detail,
+            field: problem.faults.first().map(|fault| fault.field.as_str()),
+        });
+        let mut response = HttpResponse::build(status);
+        let json = HeaderValue::from_static("application/json");
+        response.insert_header((header::CONTENT_TYPE, json));
         for header in problem.headers {
             response.insert_header(header);
         }

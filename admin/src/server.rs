@@ -21,7 +21,7 @@ use crate::callbacks::{self, Callbacks};
 use crate::capture::{self, Capture};
 use crate::front::Front;
 use crate::ops::Ops;
-use crate::{api, carriers, exchange, metrics, ops};
+use crate::{api, carriers, exchange, metrics, ops, twilio};
 
 /// How long the operators' listener waits for a request's head, and as long again for its body.
 const OPS_REQUEST_TIMEOUT_MS: u64 = 5_000;
@@ -77,6 +77,7 @@ pub fn api_server(
             .app_data(send_bounds)
             .app_data(batch_bounds)
             .configure(api::routes)
+            .configure(twilio::routes)
             .configure(carriers::routes)
             .configure(callbacks::routes)
             .default_service(web::to(exchange::not_found()))

@@ -18,6 +18,7 @@ pub mod peers;
 pub mod process;
 pub mod program;
 pub mod scrape;
+pub mod twilio;
 pub mod wait;
 pub mod webhooks;
 pub mod world;

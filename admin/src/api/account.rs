@@ -10,10 +10,10 @@ use didfarm_runtime::account::AccountHandle;
 use serde::Deserialize;
 
 use super::asked;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, uncached};
 use crate::fields::{Amount, Given, Text, read_email};
 use crate::json;
-use crate::present::{self, Data, account::Account};
+use crate::present::{self, Data, account::Account, account::Token};
 use crate::problem::{Code, Problem};
 
 #[derive(Deserialize)]
@@ -98,6 +98,17 @@ pub(super) async fn change(exchange: &mut Exchange) -> Result<HttpResponse, Prob
 pub(crate) fn read_countries(field: &str, list: &[Text<'_>]) -> Result<Countries, Problem> {
     let letters = list.iter().map(|text| &**text);
     Countries::new(letters).map_err(|error| Problem::invalid(field, error.to_string()))
+}
+
+/// `POST /api/v1/account/twilio`: a new auth token for Twilio's dialect, in the only answer that shows it.
+pub(super) async fn renew_token(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
+    let account = exchange.account()?.id();
+    exchange.query()?.finish()?;
+    exchange.json_or_nothing().await?;
+    let renewed = exchange.front().engine.renew_auth_token(account).await;
+    let renewed = renewed.map_err(|error| asked(exchange).webhook(error, "url"))?;
+    let data = Token::of(account, &renewed);
+    Ok(uncached(present::json(StatusCode::CREATED, &Data { data })))
 }
 
 fn quiet_hours(body: &QuietBody<'_>) -> Result<QuietHours, Problem> {

@@ -1,6 +1,6 @@
 //! One message to send, in either dialect: what the request must hold, and the command.
 
-mod content;
+pub(crate) mod content;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ pub(super) async fn send(
 }
 
 /// What was sent under an idempotency key.
-async fn again(
+pub(crate) async fn again(
     exchange: &Exchange,
     account: AccountId,
     answer: &GuardedAnswer,
@@ -200,6 +200,7 @@ pub(super) fn read_row(
             None => defaults.smart_encoding && channel == Channel::Sms,
             asked => smart_encoding(asked, channel)?,
         },
+        status_url: None,
     })
 }
 
@@ -228,7 +229,7 @@ pub(super) fn read_priority(word: Option<&str>) -> Result<Priority, Problem> {
 }
 
 /// The peer: a number, or on WhatsApp the user id of somebody who keeps the number to itself.
-pub(super) fn recipient(
+pub(crate) fn recipient(
     text: Option<&str>,
     channel: Channel,
     validation: Validation,
@@ -280,7 +281,7 @@ pub(super) fn smart_encoding(asked: Option<bool>, channel: Channel) -> Result<bo
     }
 }
 
-pub(super) fn validity(
+pub(crate) fn validity(
     seconds: u64,
     SendBounds { validity_s_max }: SendBounds,
 ) -> Result<Duration, Problem> {
@@ -334,7 +335,7 @@ pub(crate) fn read_channel(word: Option<&str>) -> Result<Channel, Problem> {
     }
 }
 
-pub(super) fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
+pub(crate) fn text(body: Option<&str>) -> Result<Arc<str>, Problem> {
     let body = body.ok_or_else(|| Problem::missing("body"))?;
     if body.is_empty() {
         let detail = format!("the body has 0 characters; 1 to {BODY_CHARS_MAX} are allowed");

@@ -148,6 +148,7 @@ fn read_new(bytes: &[u8], own: &OwnNumbers<'_>) -> Result<NewEndpoint, Problem> 
         settings,
         number: None,
         is_asymmetric,
+        is_status: false,
     })
 }
 

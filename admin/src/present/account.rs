@@ -1,14 +1,16 @@
 //! The shape of `/api/v1/account`.
 
 use didfarm_core::abuse::country::{Countries, Country};
-use didfarm_core::ids::AccountId;
+use didfarm_core::ids::{AccountId, EndpointId};
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::account::AccountHandle;
+use didfarm_runtime::webhooks::AuthToken;
+use didfarm_webhooks::twilio::sid;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::abuse::{countries, kinds};
-use super::{CURRENCY, Shown, euros};
+use super::{CURRENCY, Fraction, Shown, euros};
 
 /// An account, as its owner sees it.
 #[derive(Serialize)]
@@ -26,6 +28,28 @@ pub(crate) struct Account<'a> {
     destinations_open: Option<Vec<Shown<Country>>>,
     ranges_open: Vec<&'static str>,
     rate_limit: Limit,
+    twilio_sid: String,
+}
+
+/// An auth token of Twilio's dialect.
+#[derive(Serialize)]
+pub(crate) struct Token<'a> {
+    account_sid: String,
+    auth_token: &'a str,
+    endpoint_id: Shown<EndpointId>,
+    /// Until when the token before opens the account as well.
+    previous_until: Option<Fraction>,
+}
+
+impl<'a> Token<'a> {
+    pub(crate) fn of(account: AccountId, renewed: &'a AuthToken) -> Token<'a> {
+        Token {
+            account_sid: sid::account(account),
+            auth_token: &renewed.token.0,
+            endpoint_id: Shown(renewed.endpoint),
+            previous_until: renewed.overlap_until.map(Fraction),
+        }
+    }
 }
 
 /// A daily span in the recipient's time.
@@ -69,6 +93,7 @@ impl<'a> Account<'a> {
                 per_second: limit.per_second,
                 burst: limit.burst,
             },
+            twilio_sid: sid::account(account.id()),
         }
     }
 }

@@ -22,7 +22,8 @@ pub(crate) const SCHEDULE_EXTENDED: &str = "extended";
 #[derive(Serialize)]
 pub(crate) struct Endpoint<'a> {
     id: Shown<EndpointId>,
-    url: &'a str,
+    /// None of a status endpoint: each message names its own.
+    url: Option<&'a str>,
     description: &'a str,
     number: Option<Shown<NumberRef>>,
     event_types: Vec<&'static str>,
@@ -69,7 +70,7 @@ impl<'a> Endpoint<'a> {
         let newest = endpoint.keys.first();
         Endpoint {
             id: Shown(endpoint.id),
-            url: &settings.url,
+            url: (!endpoint.is_status).then_some(&*settings.url),
             description: &settings.description,
             number: endpoint.number.map(|number| Shown(named(number))),
             event_types: filter.types.iter().map(|kind| kind.as_str()).collect(),

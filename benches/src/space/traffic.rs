@@ -183,6 +183,7 @@ impl Traffic {
             send_at: None,
             auto_reply: None,
             batch: None,
+            status_url: None,
         };
         let key = (number.id, peer.clone());
         let state = self.conversations.get(&key);

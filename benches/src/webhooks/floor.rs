@@ -139,6 +139,7 @@ mod tests {
             webhook_id: "evt_00000000001".into(),
             webhook_timestamp: "7".into(),
             webhook_signature: "v1,bm9uZQ==".into(),
+            twilio_signature: String::new(),
             body_bytes: 2,
             body: "{}".into(),
         };

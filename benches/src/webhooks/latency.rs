@@ -221,6 +221,7 @@ mod tests {
             webhook_id: String::new(),
             webhook_timestamp: String::new(),
             webhook_signature: String::new(),
+            twilio_signature: String::new(),
             body_bytes: 0,
             body: json!({ "body": text }).to_string(),
         }

@@ -107,6 +107,8 @@ pub struct SendMessage {
     pub auto_reply: Option<RuleId>,
     /// Where it stands in its batch, if it comes in one.
     pub batch: Option<BatchPlace>,
+    /// Where its status is told of it alone.
+    pub status_url: Option<Box<str>>,
 }
 
 /// What a carrier brings from a peer.
@@ -243,6 +245,7 @@ pub fn decide_send(
         send_at: command.send_at,
         auto_reply: command.auto_reply,
         batch: command.batch,
+        status_url: command.status_url,
     }));
     Ok((message, events))
 }

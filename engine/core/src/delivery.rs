@@ -283,6 +283,8 @@ pub struct InFlight {
     pub valid_until: Timestamp,
     /// The batch that it came in, if it did: it waits until its account's rate lets it go.
     pub batch: Option<BatchId>,
+    /// Whether the message names a URL where its status is told.
+    pub has_status_url: bool,
     /// How it goes.
     pub delivery: Delivery,
 }
@@ -301,6 +303,7 @@ impl InFlight {
             phase_at: fact.send_at.unwrap_or(at),
             valid_until: fact.valid_until,
             batch: fact.batch.map(|place| place.batch),
+            has_status_url: fact.status_url.is_some(),
             delivery: match fact.send_at {
                 Some(_) => Delivery::scheduled(),
                 None => Delivery::new(),

@@ -100,16 +100,19 @@ pub enum GuardedRoute {
     ForwardToEmail,
     /// A batch of messages.
     Batch,
+    /// A message, in the dialect of Twilio.
+    TwilioMessage,
 }
 
 impl GuardedRoute {
     /// Every route.
-    pub const ALL: [GuardedRoute; 5] = [
+    pub const ALL: [GuardedRoute; 6] = [
         GuardedRoute::Message,
         GuardedRoute::PortalMessage,
         GuardedRoute::Endpoint,
         GuardedRoute::ForwardToEmail,
         GuardedRoute::Batch,
+        GuardedRoute::TwilioMessage,
     ];
 
     /// The number that a key's hash is made with; it never changes its meaning.
@@ -120,6 +123,7 @@ impl GuardedRoute {
             GuardedRoute::Endpoint => 3,
             GuardedRoute::ForwardToEmail => 4,
             GuardedRoute::Batch => 5,
+            GuardedRoute::TwilioMessage => 6,
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct Accepted {
     pub auto_reply: Option<RuleId>,
     /// Where it stands in its batch, if it came in one.
     pub batch: Option<BatchPlace>,
+    /// Where its status is told of it alone: the URL that the account's status endpoint is to call.
+    pub status_url: Option<Box<str>>,
 }
 
 /// An inbound message came in.
@@ -158,6 +160,8 @@ pub struct Message {
     pub send_at: Option<Timestamp>,
     /// The batch that it came in, if it did.
     pub batch: Option<BatchId>,
+    /// Where its status is told of it alone.
+    pub status_url: Option<Box<str>>,
 }
 
 impl Message {
@@ -195,6 +199,7 @@ impl Message {
             valid_until: Some(fact.valid_until),
             send_at: fact.send_at,
             batch: fact.batch.map(|place| place.batch),
+            status_url: fact.status_url.clone(),
         }
     }
 
@@ -229,6 +234,7 @@ impl Message {
             valid_until: None,
             send_at: None,
             batch: None,
+            status_url: None,
         }
     }
 
@@ -311,6 +317,7 @@ mod tests {
             send_at: None,
             auto_reply: None,
             batch: None,
+            status_url: None,
         };
         let mut message = Message::accepted(&fact, Timestamp(0));
         let mut delivery = Delivery::new();

@@ -87,6 +87,8 @@ pub enum Fact {
         reason: Option<Reason>,
         /// Whether the peer has read it.
         is_read: bool,
+        /// Whether a carrier has taken it.
+        is_taken: bool,
     },
     /// A conversation was opened.
     #[serde(rename = "o")]

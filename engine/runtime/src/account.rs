@@ -24,7 +24,7 @@ use didfarm_core::money::Micros;
 use didfarm_core::quiet::QuietHours;
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
-use didfarm_core::webhook::{EventType, Targets};
+use didfarm_core::webhook::{EventType, Target, Targets};
 
 pub(crate) use self::line::Place;
 use self::reach::Reach;
@@ -279,6 +279,16 @@ impl AccountHandle {
         channel: Option<Channel>,
     ) -> Targets {
         self.subscriptions.targets(kind, number, channel)
+    }
+
+    /// The status endpoint, if the account has one.
+    pub(crate) fn status_target(&self) -> Option<Target> {
+        self.subscriptions.status_target()
+    }
+
+    /// Whether an auth token is the account's.
+    pub(crate) fn opens(&self, token: &str, now: Timestamp) -> bool {
+        self.subscriptions.opens(token, now)
     }
 
     /// Gives money back whose event is durable, or that was never spent.

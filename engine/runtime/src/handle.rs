@@ -75,6 +75,21 @@ impl EngineHandle {
         self.shared.directory.authenticate(presented)
     }
 
+    /// The account of this id, if a presented secret opens it: one of its API keys, or its auth token. Never
+    /// blocks on I/O.
+    pub fn authenticate_as(
+        &self,
+        account: AccountId,
+        presented: &str,
+    ) -> Option<Arc<AccountHandle>> {
+        let by_key = self.authenticate(presented);
+        if let Some(owner) = by_key {
+            return (owner.id() == account).then_some(owner);
+        }
+        let owner = self.shared.directory.account(account)?;
+        owner.opens(presented, self.shared.now()).then_some(owner)
+    }
+
     /// Sends a message: when this returns `Ok`, it is durable.
     ///
     /// # Errors
@@ -156,7 +171,7 @@ impl EngineHandle {
         account: &Arc<AccountHandle>,
         own: &Number,
         request: SendRequest,
-    ) -> Result<(SendMessage, Counted), Refusal> {
+    ) -> Result<(SendMessage, Counted), SendError> {
         let shared = &self.shared;
         let counted = shared.abuse.judge(account, &request.to, shared.now())?;
         let routes = &shared.routes;
@@ -164,7 +179,7 @@ impl EngineHandle {
             .targets(own.e164, &request.to, request.channel)
             .is_empty()
         {
-            return Err(Refusal::NoRoute);
+            return Err(Refusal::NoRoute.into());
         }
         let send_at = schedule::send_at_for(
             shared,
@@ -190,6 +205,7 @@ impl EngineHandle {
             send_at,
             auto_reply: None,
             batch: None,
+            status_url: request.status_url,
         };
         Ok((message, counted))
     }

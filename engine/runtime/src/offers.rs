@@ -11,8 +11,9 @@ use didfarm_core::ids::{AccountId, ConversationId, EndpointId, EventId, MailId, 
 use didfarm_core::mail::{Mail, MailKind};
 use didfarm_core::message::Message;
 use didfarm_core::time::Timestamp;
-use didfarm_core::webhook::endpoint::{Endpoint, EventFilter};
+use didfarm_core::webhook::endpoint::{Endpoint, EventFilter, LiveKeys};
 use didfarm_core::webhook::{EventType, Fact, Target, Targets, WebhookEvent};
+use subtle::ConstantTimeEq;
 
 use crate::account::{AccountHandle, LowBalance};
 use crate::actors::mails::MailInput;
@@ -25,11 +26,17 @@ pub(crate) struct Subscription {
     pub(crate) endpoint: EndpointId,
     pub(crate) filter: EventFilter,
     pub(crate) is_enabled: bool,
+    /// What opens the account in Twilio's dialect: only of a status endpoint, which is told of nothing but
+    /// messages that name a URL.
+    pub(crate) tokens: Option<Arc<[LiveKeys]>>,
 }
 
 impl Subscription {
     /// The types that it may be told of, as [`Subscriptions::wanted`] has them.
     fn wanted(&self) -> u32 {
+        if self.tokens.is_some() {
+            return 0;
+        }
         match self.filter.types.as_slice() {
             [] => u32::MAX,
             types => types.iter().fold(0, |sum, kind| sum | bit(*kind)),
@@ -71,12 +78,29 @@ impl Subscriptions {
         }
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
         list.iter()
-            .filter(|one| one.filter.passes(kind, number, channel))
-            .map(|one| Target {
-                endpoint: one.endpoint,
-                is_missed: !one.is_enabled,
-            })
+            .filter(|one| one.tokens.is_none() && one.filter.passes(kind, number, channel))
+            .map(Subscription::target)
             .collect()
+    }
+
+    /// The status endpoint, as the target of a message that names a URL.
+    pub(crate) fn status_target(&self) -> Option<Target> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter()
+            .find(|one| one.tokens.is_some())
+            .map(Subscription::target)
+    }
+
+    /// Whether a presented token is one that opens the account at this time, compared in constant time.
+    pub(crate) fn opens(&self, presented: &str, now: Timestamp) -> bool {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        let live = list.iter().filter_map(|one| one.tokens.as_ref());
+        live.flat_map(|tokens| tokens.iter())
+            .filter(|live| live.until.is_none_or(|until| now < until))
+            .any(|live| {
+                let token = live.keys.secret.0.as_bytes();
+                token.ct_eq(presented.as_bytes()).into()
+            })
     }
 }
 
@@ -87,6 +111,14 @@ impl Subscription {
             endpoint: endpoint.id,
             filter: endpoint.settings.filter.clone(),
             is_enabled: endpoint.is_enabled(),
+            tokens: endpoint.is_status.then(|| Arc::from(&*endpoint.keys)),
+        }
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            endpoint: self.endpoint,
+            is_missed: !self.is_enabled,
         }
     }
 }
@@ -190,6 +222,18 @@ impl Shared {
         fact: impl FnOnce() -> Fact,
     ) -> Option<Offer> {
         let to = account.targets(kind, about.number, about.channel);
+        self.offer_to(at, account, about, to, fact)
+    }
+
+    /// The same for endpoints that are known.
+    pub(crate) fn offer_to(
+        &self,
+        at: Timestamp,
+        account: &AccountHandle,
+        about: About,
+        to: Targets,
+        fact: impl FnOnce() -> Fact,
+    ) -> Option<Offer> {
         if to.is_empty() {
             return None;
         }
@@ -274,6 +318,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use didfarm_core::webhook::endpoint::{EndpointSecret, SigningKeys};
+
     use super::*;
 
     fn subscription(endpoint: u32, types: &[EventType], numbers: &[u32]) -> Subscription {
@@ -285,6 +331,7 @@ mod tests {
                 channels: Vec::new(),
             },
             is_enabled: true,
+            tokens: None,
         }
     }
 
@@ -294,6 +341,41 @@ mod tests {
             .iter()
             .map(|target| (target.endpoint.0, target.is_missed))
             .collect()
+    }
+
+    #[test]
+    fn a_status_endpoint_is_told_of_nothing_by_its_filter_and_its_live_tokens_open_the_account() {
+        let live = |token: &str, until| LiveKeys {
+            keys: SigningKeys {
+                secret: EndpointSecret(token.into()),
+                private_key: None,
+            },
+            until,
+        };
+        let subscriptions = Subscriptions::none();
+        assert_eq!(subscriptions.status_target(), None);
+        let tokens = [live("new", None), live("old", Some(Timestamp(10)))];
+        subscriptions.set(Arc::from([Subscription {
+            tokens: Some(Arc::from(tokens)),
+            is_enabled: false,
+            ..subscription(7, &[EventType::MessageStatus], &[])
+        }]));
+        for kind in EventType::ALL {
+            assert_eq!(told(&subscriptions, *kind, 1), [], "{kind:?}");
+        }
+        let target = subscriptions.status_target().unwrap();
+        assert_eq!((target.endpoint, target.is_missed), (EndpointId(7), true));
+        for (token, at, opens) in [
+            ("new", 9, true),
+            ("new", 11, true),
+            ("old", 9, true),
+            ("old", 10, false),
+            ("", 9, false),
+            ("ne", 9, false),
+        ] {
+            let opened = subscriptions.opens(token, Timestamp(at));
+            assert_eq!(opened, opens, "{token} at {at}");
+        }
     }
 
     #[test]

@@ -79,6 +79,9 @@ pub struct SendRequest {
     pub priority: Priority,
     /// Whether look-alikes from GSM-7 take the place of what forces UCS-2, where that is worth it.
     pub smart_encoding: bool,
+    /// Where its status is told of it alone, as [`EngineHandle::status_url`](crate::EngineHandle::status_url)
+    /// gave it.
+    pub status_url: Option<Box<str>>,
 }
 
 impl SendRequest {

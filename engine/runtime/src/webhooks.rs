@@ -28,6 +28,8 @@ pub struct NewEndpoint {
     pub number: Option<NumberId>,
     /// Whether a private key signs too.
     pub is_asymmetric: bool,
+    /// Whether it is the account's status endpoint.
+    pub is_status: bool,
 }
 
 /// An endpoint as it is. Its keys are in it: whoever shows it leaves them out.
@@ -59,6 +61,17 @@ pub struct Rotated {
     pub public_key: Option<String>,
     /// Until when the keys before sign as well.
     pub overlap_until: Timestamp,
+}
+
+/// A new auth token of an account: the only time that it is seen.
+#[derive(Debug, Clone)]
+pub struct AuthToken {
+    /// The status endpoint, whose secret it is.
+    pub endpoint: EndpointId,
+    /// The token, `whsec_…`.
+    pub token: EndpointSecret,
+    /// Until when the token before opens the account as well; `None` when there was none.
+    pub overlap_until: Option<Timestamp>,
 }
 
 /// What an endpoint missed while it was disabled.

@@ -10,7 +10,7 @@
 //! | V3 | Encoding and segments are what the body asks for; an outbound message's charge is one whole price for each segment, an inbound one's is nothing. |
 //! | V4 | A message's history begins with its first status at its creation, only moves forward, and ends with what its delivery says; it is marked read when its delivery is. |
 //! | V5 | Every message lies in an extent of exactly one conversation and agrees with it, its number and its account; the ordinals of an extent have no hole; what a conversation says of its messages is so. |
-//! | V6 | An outbound message's delivery is in one place: in flight while it is open, with the message from when it closed, even if it opens again; both name the same route, and the same time while it is scheduled. |
+//! | V6 | An outbound message's delivery is in one place: in flight while it is open, with the message from when it closed, even if it opens again; both name the same route, the same time while it is scheduled, and whether there is a URL for the status. |
 //! | V7 | Every conversation has its row in the pair index, and one for each alias of its peer that leads to no other conversation; the index has no other, but for aliases that their conversation may have forgotten. |
 //! | V8 | Every message has its row in the timeline and every conversation in the inbox, and these have no other. |
 //! | V9 | A parked receipt lies under its own key, and its carrier message id belongs to no delivery in flight; the ring of those that aged out has the last ones and no more. |

@@ -27,6 +27,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connect::{ConnectError, GuardedConnector, Resolve, SecureConnector, trust};
 use crate::guard::AddressGuard;
 use crate::signing::{Keyring, WebhookId};
+use crate::twilio::signature::FormKey;
 use crate::url::EndpointUrl;
 
 pub use body::{BODY_BYTES_MAX, BODY_KEPT_BYTES_MAX};
@@ -43,6 +44,7 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("didfarm/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 /// Room for our headers and the `host` that the client adds.
 const HEADERS: usize = 8;
@@ -50,6 +52,7 @@ const HEADERS: usize = 8;
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const X_TWILIO_SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 
 /// How attempts are made.
 #[derive(Debug, Clone)]
@@ -133,8 +136,10 @@ pub struct Request<'a> {
     pub timestamp_s: i64,
     /// The value of `webhook-signature`.
     pub signature: HeaderValue,
-    /// The body, JSON.
+    /// The body: JSON, or a form.
     pub body: Bytes,
+    /// The value of `X-Twilio-Signature`; only of a form.
+    pub form_signature: Option<HeaderValue>,
 }
 
 impl<'a> Request<'a> {
@@ -152,12 +157,28 @@ impl<'a> Request<'a> {
             timestamp_s,
             signature: keyring.sign(id, timestamp_s, &body),
             body,
+            form_signature: None,
         }
+    }
+
+    /// Signs the body once more as Twilio signs forms, and declares it to be one.
+    pub fn signed_as_form(mut self, key: &FormKey) -> Request<'a> {
+        let url = self.target.uri.to_string();
+        self.form_signature = Some(key.sign(&url, &self.body));
+        self
     }
 
     fn into_http(self) -> http::Request<Full<Bytes>> {
         let mut headers = HeaderMap::with_capacity(HEADERS);
-        headers.insert(CONTENT_TYPE, JSON);
+        match self.form_signature {
+            Some(signature) => {
+                headers.insert(CONTENT_TYPE, FORM);
+                headers.insert(X_TWILIO_SIGNATURE, signature);
+            }
+            None => {
+                headers.insert(CONTENT_TYPE, JSON);
+            }
+        }
         headers.insert(ACCEPT, ANYTHING);
         headers.insert(USER_AGENT, AGENT);
         headers.insert(WEBHOOK_ID, self.id.header().clone());

@@ -11,6 +11,7 @@
 //! | [`fetch`] | a file behind a link, in bounds |
 //! | [`signing`] | signatures of the Standard Webhooks specification |
 //! | [`payload`] | what is sent, in both forms of the product |
+//! | [`twilio`] | what is sent in Twilio's dialect, and its signature |
 //! | [`content`] | public JSON of what a message holds besides its text |
 
 pub mod attempt;
@@ -20,6 +21,7 @@ pub mod fetch;
 pub mod guard;
 pub mod payload;
 pub mod signing;
+pub mod twilio;
 pub mod url;
 
 pub use attempt::{Attempted, Request, Sender, SenderError, SenderSettings, Target};

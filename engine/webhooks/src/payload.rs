@@ -1,4 +1,4 @@
-//! Payloads: the JSON that endpoints are sent, in both forms of the product.
+//! Payloads: the JSON that endpoints are sent, in both forms of the product, or Twilio's form.
 //!
 //! The flat form names what it is about first, as `{"id":"msg_…","event":"message.received",…}`; the
 //! nested one is `{"event":"sms.received","data":{…}}`, with integers for ids and times to the
@@ -22,6 +22,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::content::Held;
+use crate::twilio;
 
 /// The currency of every amount, as in ISO 4217.
 const CURRENCY: &str = "EUR";
@@ -54,8 +55,16 @@ pub fn render(form: PayloadForm, facts: &Facts<'_>) -> Bytes {
             event: nested_word(facts.event.fact.event_type()),
             data: Data(facts),
         }),
+        PayloadForm::Twilio => return twilio::form(facts),
     };
     Bytes::from(text.expect("payloads have string keys and serialise into memory"))
+}
+
+/// The forms that are JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JsonForm {
+    Message,
+    Sms,
 }
 
 /// The event's word in the nested form: messages are `sms.…` there.
@@ -88,7 +97,7 @@ struct Data<'a>(&'a Facts<'a>);
 impl Serialize for Flat<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        members(PayloadForm::Message, self.0, &mut map)?;
+        members(JsonForm::Message, self.0, &mut map)?;
         map.end()
     }
 }
@@ -96,14 +105,14 @@ impl Serialize for Flat<'_> {
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        members(PayloadForm::Sms, self.0, &mut map)?;
+        members(JsonForm::Sms, self.0, &mut map)?;
         map.end()
     }
 }
 
 /// Writes every member, in the product's order.
 fn members<M: SerializeMap>(
-    form: PayloadForm,
+    form: JsonForm,
     facts: &Facts<'_>,
     map: &mut M,
 ) -> Result<(), M::Error> {
@@ -120,6 +129,7 @@ fn members<M: SerializeMap>(
             status,
             reason,
             is_read,
+            is_taken: _,
         } => {
             subject(form, map, message.get(), message.to_string(), event)?;
             let told = Told {
@@ -173,30 +183,30 @@ fn members<M: SerializeMap>(
 
 /// The id of what the event is about, and in the flat form its type.
 fn subject<M: SerializeMap>(
-    form: PayloadForm,
+    form: JsonForm,
     map: &mut M,
     integer: u64,
     spelled: String,
     event: &WebhookEvent,
 ) -> Result<(), M::Error> {
     match form {
-        PayloadForm::Message => {
+        JsonForm::Message => {
             map.serialize_entry("id", &spelled)?;
             map.serialize_entry("event", event.fact.event_type().as_str())
         }
-        PayloadForm::Sms => map.serialize_entry("id", &integer),
+        JsonForm::Sms => map.serialize_entry("id", &integer),
     }
 }
 
-fn time(form: PayloadForm, at: Timestamp) -> String {
+fn time(form: JsonForm, at: Timestamp) -> String {
     match form {
-        PayloadForm::Message => at.to_rfc3339_seconds(),
-        PayloadForm::Sms => at.to_rfc3339_micros(),
+        JsonForm::Message => at.to_rfc3339_seconds(),
+        JsonForm::Sms => at.to_rfc3339_micros(),
     }
 }
 
 fn received<M: SerializeMap>(
-    form: PayloadForm,
+    form: JsonForm,
     map: &mut M,
     message: &Message,
     at: Timestamp,
@@ -204,14 +214,14 @@ fn received<M: SerializeMap>(
     map.serialize_entry("from", &message.from.to_string())?;
     map.serialize_entry("to", &message.to.to_string())?;
     map.serialize_entry("body", &*message.body)?;
-    if form == PayloadForm::Sms {
+    if form == JsonForm::Sms {
         map.serialize_entry("segments", &message.segments)?;
     }
-    if form == PayloadForm::Message {
+    if form == JsonForm::Message {
         map.serialize_entry("channel", message.channel.as_str())?;
     }
     map.serialize_entry("received_at", &time(form, at))?;
-    if form == PayloadForm::Sms {
+    if form == JsonForm::Sms {
         map.serialize_entry("channel", message.channel.as_str())?;
     }
     Ok(())
@@ -219,12 +229,12 @@ fn received<M: SerializeMap>(
 
 /// What the product shows behind the conversation's id, and what WhatsApp adds.
 fn behind_conversation<M: SerializeMap>(
-    form: PayloadForm,
+    form: JsonForm,
     map: &mut M,
     message: &Message,
 ) -> Result<(), M::Error> {
     map.serialize_entry("metadata", &Origin::of(message.peer()))?;
-    if form == PayloadForm::Message {
+    if form == JsonForm::Message {
         map.serialize_entry("segments", &message.segments)?;
     }
     if message.content.is_none() && message.channel == didfarm_core::channel::Channel::Sms {
@@ -264,7 +274,7 @@ struct Told {
 }
 
 fn status_changed<M: SerializeMap>(
-    form: PayloadForm,
+    form: JsonForm,
     map: &mut M,
     facts: &Facts<'_>,
     told: &Told,
@@ -288,7 +298,7 @@ fn status_changed<M: SerializeMap>(
 }
 
 fn conversation<M: SerializeMap>(
-    form: PayloadForm,
+    form: JsonForm,
     map: &mut M,
     facts: &Facts<'_>,
     peer: &Peer,
@@ -317,7 +327,7 @@ fn conversation<M: SerializeMap>(
 }
 
 fn consent<M: SerializeMap>(
-    form: PayloadForm,
+    form: JsonForm,
     map: &mut M,
     facts: &Facts<'_>,
     peer: &Peer,
@@ -338,7 +348,7 @@ fn consent<M: SerializeMap>(
 }
 
 fn number<M: SerializeMap>(
-    form: PayloadForm,
+    form: JsonForm,
     map: &mut M,
     facts: &Facts<'_>,
     id: Option<NumberId>,

@@ -136,6 +136,7 @@ impl Shared {
                 webhook_id: signed.id.to_owned(),
                 webhook_timestamp: signed.timestamp.to_owned(),
                 webhook_signature: signed.signatures.to_owned(),
+                twilio_signature: text("x-twilio-signature").to_owned(),
                 body_bytes: body.len(),
                 body: String::from_utf8_lossy(kept).into_owned(),
             });

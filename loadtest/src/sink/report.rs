@@ -110,6 +110,8 @@ pub struct Received {
     pub webhook_timestamp: String,
     /// `webhook-signature`, empty if absent.
     pub webhook_signature: String,
+    /// `x-twilio-signature`, empty if absent.
+    pub twilio_signature: String,
     /// The whole body's length, in bytes.
     pub body_bytes: usize,
     /// The beginning of the body.

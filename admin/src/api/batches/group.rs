@@ -164,10 +164,14 @@ pub(super) async fn hand_in(
                         first_goes_at.plus_us(desk.wait_us(waiting - 1))
                     }),
                 },
-                Err(error @ SendError::Unavailable(_)) => {
-                    Outcome::Failed(asked.send(error).embedded(PROBLEM_BYTES_MAX))
+                Err(
+                    error @ (SendError::Unavailable(_)
+                    | SendError::RateLimited { .. }
+                    | SendError::PrefixBusy { .. }),
+                ) => Outcome::Failed(asked.send(error).embedded(PROBLEM_BYTES_MAX)),
+                Err(error @ SendError::Refused(_)) => {
+                    Outcome::Refused(asked.send(error).embedded(PROBLEM_BYTES_MAX))
                 }
-                Err(error) => Outcome::Refused(asked.send(error).embedded(PROBLEM_BYTES_MAX)),
             };
             noted.extend(note(result, print));
         }

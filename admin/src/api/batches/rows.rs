@@ -160,6 +160,7 @@ impl Reader {
             send_at: self.defaults.send_at,
             priority: self.defaults.priority,
             smart_encoding: send::smart_encoding(Some(self.defaults.smart_encoding), channel)?,
+            status_url: None,
         })
     }
 }

@@ -103,23 +103,54 @@ impl MediaBody<'_> {
             }
             given => Some(line("media.filename", given, TEXT_BYTES_MAX)?.into()),
         };
-        let caption = body.unwrap_or_default();
-        if !caption.is_empty() && matches!(kind, ContentKind::Audio | ContentKind::Sticker) {
-            let fault = format!("may not stand beside {kind}, which has no caption on WhatsApp");
-            return Err(Problem::invalid("body", fault));
-        }
-        check_chars(caption, 0, CAPTION_CHARS_MAX)?;
-        let media = Media {
-            url: Some(url.into()),
-            filename,
-            ..Media::default()
-        };
-        let content = Content {
-            media: vec![media],
-            ..Content::of(kind)
-        };
-        Ok((Arc::from(caption), content))
+        attached(kind, url, filename, body.unwrap_or_default())
     }
+}
+
+/// One attachment behind a link, of a kind that its address tells: the caption, which may be empty, and the
+/// content.
+///
+/// # Errors
+/// `validation_failed`, `body_too_long`.
+pub(crate) fn linked(url: &str, caption: &str) -> Result<(Arc<str>, Content), Problem> {
+    let url = link(Some(url))?;
+    attached(kind_of(url), url, None, caption)
+}
+
+/// The kind that the ending of an address tells; a document unless it is a known one.
+fn kind_of(url: &str) -> ContentKind {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match ending.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" | "png" => ContentKind::Image,
+        "mp4" | "3gp" => ContentKind::Video,
+        "aac" | "amr" | "m4a" | "mp3" | "ogg" | "opus" => ContentKind::Audio,
+        "webp" => ContentKind::Sticker,
+        _ => ContentKind::Document,
+    }
+}
+
+fn attached(
+    kind: ContentKind,
+    url: &str,
+    filename: Option<Box<str>>,
+    caption: &str,
+) -> Result<(Arc<str>, Content), Problem> {
+    if !caption.is_empty() && matches!(kind, ContentKind::Audio | ContentKind::Sticker) {
+        let fault = format!("may not stand beside {kind}, which has no caption on WhatsApp");
+        return Err(Problem::invalid("body", fault));
+    }
+    check_chars(caption, 0, CAPTION_CHARS_MAX)?;
+    let media = Media {
+        url: Some(url.into()),
+        filename,
+        ..Media::default()
+    };
+    let content = Content {
+        media: vec![media],
+        ..Content::of(kind)
+    };
+    Ok((Arc::from(caption), content))
 }
 
 fn kind(word: Option<&str>) -> Result<ContentKind, Problem> {

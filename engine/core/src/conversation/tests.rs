@@ -37,6 +37,7 @@ fn send(channel: Channel, body: &str) -> SendMessage {
         send_at: None,
         auto_reply: None,
         batch: None,
+        status_url: None,
     }
 }
 
@@ -343,6 +344,7 @@ fn an_answer_by_itself_silences_its_rule_and_a_customers_message_does_not() {
     let command = SendMessage {
         auto_reply: Some(rule),
         batch: None,
+        status_url: None,
         ..send(Channel::Sms, &text)
     };
     bench.send(command, Timestamp(3)).unwrap();

@@ -67,17 +67,31 @@ pub enum PayloadForm {
     /// Nested, with `event: "sms.received"` and `data`.
     #[serde(rename = "s")]
     Sms,
+    /// A form as Twilio posts it, signed as Twilio signs.
+    #[serde(rename = "t")]
+    Twilio,
 }
 
 impl PayloadForm {
     /// Every form.
-    pub const ALL: [PayloadForm; 2] = [PayloadForm::Message, PayloadForm::Sms];
+    pub const ALL: [PayloadForm; 3] = [PayloadForm::Message, PayloadForm::Sms, PayloadForm::Twilio];
 
     /// The word in public JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             PayloadForm::Message => "message",
             PayloadForm::Sms => "sms",
+            PayloadForm::Twilio => "twilio",
+        }
+    }
+
+    /// Whether an event of this type can be told in it: Twilio has a form only for messages.
+    pub fn tells(self, kind: EventType) -> bool {
+        match self {
+            PayloadForm::Message | PayloadForm::Sms => true,
+            PayloadForm::Twilio => {
+                matches!(kind, EventType::MessageReceived | EventType::MessageStatus)
+            }
         }
     }
 
@@ -173,6 +187,11 @@ impl EndpointSettings {
             .is_some_and(|rate| !(1..=RATE_PER_SECOND_MAX).contains(&rate))
         {
             return unfit("rate_per_second", "it is 1 to 10,000");
+        }
+        let told_all = types.iter().all(|kind| self.form.tells(*kind));
+        if self.form == PayloadForm::Twilio && (types.is_empty() || !told_all) {
+            let why = "with the payload twilio it names message.received, message.status, or both";
+            return unfit("event_types", why);
         }
         self.schedule.check()
     }
@@ -277,6 +296,9 @@ pub struct Endpoint {
     pub account: AccountId,
     /// The number whose inbound URL it is; `None` for one of the account's.
     pub number: Option<NumberId>,
+    /// Whether it is the account's status endpoint: it has no URL of its own, but calls the one that each
+    /// message names for its status.
+    pub is_status: bool,
     /// What the customer set.
     pub settings: EndpointSettings,
     /// What signs, newest first.
@@ -335,6 +357,30 @@ impl Endpoint {
         self.state == EndpointState::Enabled
     }
 
+    /// Checks what it is changed to.
+    ///
+    /// # Errors
+    /// [`Refusal::EndpointUnfit`] with the field that a status endpoint may not change.
+    pub fn check_change(&self, settings: &EndpointSettings) -> Result<(), Refusal> {
+        let unfit = |field, why| Err(Refusal::EndpointUnfit { field, why });
+        if !self.is_status {
+            return Ok(());
+        }
+        if settings.url != self.settings.url {
+            return unfit("url", "each message names the URL for its own status");
+        }
+        if settings.filter != self.settings.filter {
+            return unfit(
+                "event_types",
+                "it is told of the status of messages that name a URL",
+            );
+        }
+        if settings.form != self.settings.form {
+            return unfit("payload", "it is that of Twilio");
+        }
+        Ok(())
+    }
+
     /// The keys that sign at this time, newest first.
     pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &SigningKeys> {
         self.keys
@@ -345,9 +391,10 @@ impl Endpoint {
 
     /// Decides whether an attempt that ended now disables the endpoint.
     ///
-    /// `failing_ms_max` is how long an endpoint may fail without a success.
+    /// `failing_ms_max` is how long an endpoint may fail without a success. A status endpoint is never
+    /// disabled: what one message's URL answers says nothing of the others.
     pub fn decide_disable(&self, attempt: &Attempt, failing_ms_max: u64) -> Option<DisableCause> {
-        if attempt.is_manual || !self.is_enabled() {
+        if attempt.is_manual || !self.is_enabled() || self.is_status {
             return None;
         }
         if attempt.class == AttemptClass::Gone {

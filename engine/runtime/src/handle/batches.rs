@@ -348,7 +348,7 @@ impl BatchDesk {
         let peer = request.to.clone();
         let (mut message, counted) = match self.handle.prepare(&self.account, &number, request) {
             Ok(prepared) => prepared,
-            Err(refusal) => return Err((reply, refusal.into())),
+            Err(error) => return Err((reply, error)),
         };
         message.batch = Some(BatchPlace {
             batch: self.batch,

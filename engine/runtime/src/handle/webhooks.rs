@@ -13,14 +13,15 @@ use didfarm_core::webhook::recovery::{PACE_PER_SECOND, RecoveryFilter, RecoveryS
 use tokio::sync::oneshot;
 
 use super::EngineHandle;
+use crate::account::AccountHandle;
 use crate::actors::partition::faulted;
 use crate::actors::webhooks::HubInput;
 use crate::actors::webhooks::command::{Asked, Command, Reply};
 use crate::idempotency::Guard;
 use crate::send::Unavailable;
 use crate::webhooks::{
-    Created, Enabled, EndpointView, InboundUrl, InboundUrlSet, MissedEvents, NewEndpoint,
-    OVERLAP_MAX, Rotated, WebhookError,
+    AuthToken, Created, Enabled, EndpointView, InboundUrl, InboundUrlSet, MissedEvents,
+    NewEndpoint, OVERLAP_MAX, Rotated, WebhookError,
 };
 
 impl EngineHandle {
@@ -66,7 +67,10 @@ impl EngineHandle {
         before: EndpointSettings,
         mut settings: EndpointSettings,
     ) -> Result<EndpointView, WebhookError> {
-        settings.url = self.judged_url(&settings.url)?;
+        // Only a status endpoint has none, and it gets none.
+        if !(before.url.is_empty() && settings.url.is_empty()) {
+            settings.url = self.judged_url(&settings.url)?;
+        }
         self.check(account, &settings)?;
         let change = Box::new((before, settings));
         self.ask(account, |reply| Command::Change(endpoint, change, reply))
@@ -263,6 +267,33 @@ impl EngineHandle {
         self.own(account, number)?;
         self.look(account, |reply| Command::InboundUrl(number, reply))
             .await
+    }
+
+    /// The normal form of a URL where a message's status is to be told; the account has a status endpoint
+    /// then, which calls it.
+    ///
+    /// # Errors
+    /// [`WebhookError::UrlUnfit`], [`WebhookError::Refused`] for too many endpoints, or
+    /// [`WebhookError::Unavailable`].
+    pub async fn status_url(
+        &self,
+        account: &AccountHandle,
+        url: &str,
+    ) -> Result<Box<str>, WebhookError> {
+        let url = self.judged_url(url)?;
+        if account.status_target().is_none() {
+            self.ask(account.id(), Command::WantStatus).await?;
+        }
+        Ok(url)
+    }
+
+    /// Makes a new auth token for Twilio's dialect; the one before opens the account until the overlap of
+    /// the settings ends.
+    ///
+    /// # Errors
+    /// [`WebhookError::Refused`] for too many endpoints, or [`WebhookError::Unavailable`].
+    pub async fn renew_auth_token(&self, account: AccountId) -> Result<AuthToken, WebhookError> {
+        self.ask(account, Command::RenewToken).await
     }
 
     /// Sets the URL that a number's inbound messages are sent to, or lets it have none: makes, changes or

@@ -238,6 +238,7 @@ impl ReplyDesk {
             send_at: None,
             priority: Priority::Normal,
             smart_encoding: false,
+            status_url: None,
         };
         match self.handle.send(&account, request).await {
             Ok(_) => {

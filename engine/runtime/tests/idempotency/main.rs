@@ -56,6 +56,7 @@ async fn send(farm: &Farm, guard: Box<Guard>) -> Result<SentMessage, SendError> 
         send_at: None,
         priority: Priority::Normal,
         smart_encoding: false,
+        status_url: None,
     };
     let sent = farm
         .handle
@@ -157,6 +158,7 @@ fn an_endpoint_and_a_mail_are_made_once_and_told_as_they_were() {
             },
             number: None,
             is_asymmetric: true,
+            is_status: false,
         };
         let key = guard(&farm, GuardedRoute::Endpoint).await;
         let made = farm.handle.create_endpoint(account, new, Some(key));

@@ -56,6 +56,10 @@ fn check_pair(audit: &mut Audit<'_>, id: MessageId, in_flight: &InFlight, messag
                 .scheduled_for()
                 .is_none_or(|at| message.send_at == Some(at)),
         ),
+        (
+            "URL for the status",
+            in_flight.has_status_url == message.status_url.is_some(),
+        ),
     ];
     for (field, agrees) in agreements {
         if !agrees {

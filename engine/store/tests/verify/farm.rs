@@ -192,6 +192,7 @@ impl Farm {
             send_at: None,
             auto_reply: None,
             batch: self.place.take(),
+            status_url: None,
         };
         let mut extents = self.extents;
         let mut fresh = || {

@@ -190,6 +190,7 @@ pub fn endpoint(id: EndpointId, account: AccountId, at: Timestamp) -> Endpoint {
         id,
         account,
         number: None,
+        is_status: false,
         settings: EndpointSettings {
             url: "https://example.com/hook".into(),
             description: "".into(),

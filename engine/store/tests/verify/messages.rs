@@ -241,6 +241,14 @@ fn v6_a_delivery_has_one_owner() {
             },
         },
         Case {
+            name: "a delivery with a URL for the status that its message has not",
+            invariants: &["V6"],
+            subject: |rich| rich.queued.to_string(),
+            alter: |rich| {
+                rich.alter_in_flight(rich.queued, |in_flight| in_flight.has_status_url = true);
+            },
+        },
+        Case {
             name: "a delivery of no message",
             invariants: &["V6"],
             subject: |rich| MessageId(rich.queued.0 + 500).to_string(),

@@ -88,6 +88,7 @@ fn fact(kind: EventType, peer: &Peer, at: Timestamp) -> Fact {
             status: Status::Delivered,
             reason: None,
             is_read: false,
+            is_taken: true,
         },
         EventType::ConversationCreated => Fact::ConversationCreated { peer: peer.clone() },
         EventType::ConversationUpdated => Fact::ConversationUpdated {

@@ -98,6 +98,7 @@ impl ConversationActor {
             send_at: None,
             auto_reply: Some(answer.rule),
             batch: None,
+            status_url: None,
         };
         let (_, events) = {
             let number = self.number.number.borrow();

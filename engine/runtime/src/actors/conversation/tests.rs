@@ -245,6 +245,7 @@ fn every_public_status_but_the_first_is_told_once_and_in_order() {
                         status,
                         reason,
                         is_read,
+                        ..
                     } if *message == wanted => Some((event.id, *status, *reason, *is_read)),
                     _ => None,
                 })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use didfarm_carriers::{Query, Submit};
 use didfarm_core::account::AccountEvent;
 use didfarm_core::delivery::status::Status;
-use didfarm_core::delivery::{DeliveryEvent, InFlight};
+use didfarm_core::delivery::{DeliveryEvent, InFlight, Phase};
 use didfarm_core::event::{Entry, Event};
 use didfarm_core::ids::{AccountId, CarrierId, MessageId};
 use didfarm_core::money::Micros;
@@ -111,8 +111,13 @@ impl Batch {
             status: delivery.status(),
             reason: delivery.reason(),
             is_read: delivery.is_read(),
+            is_taken: delivery.phase == Phase::Submitted,
         };
-        let offer = engine.offer(self.at, &account, about, EventType::MessageStatus, fact);
+        let mut to = account.targets(EventType::MessageStatus, about.number, about.channel);
+        if in_flight.has_status_url {
+            to.extend(account.status_target());
+        }
+        let offer = engine.offer_to(self.at, &account, about, to, fact);
         if let Some(Offer { event, tell }) = offer {
             self.events.push(event);
             self.effects.push(DeliveryEffect::Tell(tell));

@@ -448,6 +448,7 @@ mod tests {
             phase_at: Timestamp(0),
             valid_until: Timestamp(0),
             batch: None,
+            has_status_url: false,
             delivery,
         }
     }

@@ -71,6 +71,7 @@ fn finished(message: Message) -> Option<Box<InFlight>> {
         phase_at: message.created_at,
         valid_until: message.valid_until.unwrap_or(message.created_at),
         batch: message.batch,
+        has_status_url: message.status_url.is_some(),
         delivery: message.closed?,
     }))
 }

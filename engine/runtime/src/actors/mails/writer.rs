@@ -23,6 +23,8 @@ use crate::replies::secret::MailSecret;
 
 /// What is said in place of the URL of an endpoint that is gone.
 const DELETED_ENDPOINT: &str = "(deleted)";
+/// The same of a status endpoint, which has none of its own.
+const STATUS_ENDPOINT: &str = "(the StatusCallback of a message)";
 
 /// Why a mail cannot be written. Nothing heals it.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,7 @@ impl Writer {
         let mail = &*waiting.mail;
         let to = Address::parse(&mail.to)?;
         let url = match facts {
+            Facts::Endpoint(Some(url)) if url.is_empty() => STATUS_ENDPOINT,
             Facts::Endpoint(Some(url)) => url,
             _ => DELETED_ENDPOINT,
         };

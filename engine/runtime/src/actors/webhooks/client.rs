@@ -13,7 +13,7 @@ use didfarm_config::Settings;
 use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::attempt::AttemptClass;
 use didfarm_webhooks::{
-    AddressGuard, Attempted, Request, Sender, SenderError, SenderSettings, SystemResolver,
+    AddressGuard, Attempted, Request, Sender, SenderError, SenderSettings, SystemResolver, Target,
     WebhookId,
 };
 use futures_util::FutureExt;
@@ -149,7 +149,8 @@ impl Client {
                     self.follow_guard();
                     for job in group {
                         let began = self.shared.now();
-                        under_way.push(guarded(self.sender.clone(), job, began));
+                        let target = self.target(&job);
+                        under_way.push(guarded(self.sender.clone(), (job, target), began));
                     }
                 }
                 Some(ended) = under_way.next() => {
@@ -161,6 +162,17 @@ impl Client {
                     }
                     self.shared.webhooks.push(HubInput::Ended(group));
                 }
+            }
+        }
+    }
+
+    /// Where an attempt goes; `None` when nothing may be sent there any more.
+    fn target(&self, job: &Job) -> Option<Target> {
+        match &job.face.as_ref()?.target {
+            Some(target) => Some(target.clone()),
+            None => {
+                let url = self.shared.reach.read(job.material.status_url()?);
+                url.ok().map(|url| Target::new(&url))
             }
         }
     }
@@ -183,8 +195,8 @@ fn sender(settings: &SenderSettings, guard: &Arc<AddressGuard>) -> Result<Sender
 }
 
 /// Makes an attempt; one that panics has failed like any other.
-async fn guarded(sender: Sender, job: Job, began: Timestamp) -> Ended {
-    let ticket = job.ticket;
+async fn guarded(sender: Sender, job: (Job, Option<Target>), began: Timestamp) -> Ended {
+    let ticket = job.0.ticket;
     let made = AssertUnwindSafe(attempt(sender, job, began)).catch_unwind();
     let attempted = made.await.unwrap_or_else(|_| {
         tracing::error!(endpoint = %ticket.endpoint, event = %ticket.event, "a webhook attempt panicked");
@@ -205,15 +217,23 @@ async fn guarded(sender: Sender, job: Job, began: Timestamp) -> Ended {
     }
 }
 
-async fn attempt(sender: Sender, job: Job, began: Timestamp) -> Attempted {
-    let Some(face) = &job.face else {
+async fn attempt(
+    sender: Sender,
+    (job, target): (Job, Option<Target>),
+    began: Timestamp,
+) -> Attempted {
+    let (Some(face), Some(target)) = (&job.face, &target) else {
         return failed(AttemptClass::ForbiddenAddress);
     };
     let id = WebhookId::new(job.ticket.event.spelled().as_str())
         .expect("an event's id is letters, digits and an underscore");
     let body = job.material.payload(face.form);
     let timestamp_s = began.0.div_euclid(1_000_000);
-    let request = Request::signed(&face.target, &face.keyring, &id, timestamp_s, body);
+    let request = Request::signed(target, &face.keyring, &id, timestamp_s, body);
+    let request = match &face.form_key {
+        Some(key) => request.signed_as_form(key),
+        None => request,
+    };
     sender.attempt(request).await
 }
 

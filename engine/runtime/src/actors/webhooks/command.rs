@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::admission::Permit;
 use crate::idempotency::Guard;
 use crate::webhooks::{
-    Created, EndpointView, InboundUrl, InboundUrlSet, NewEndpoint, Rotated, WebhookError,
+    AuthToken, Created, EndpointView, InboundUrl, InboundUrlSet, NewEndpoint, Rotated, WebhookError,
 };
 
 /// Who waits for an answer.
@@ -46,6 +46,9 @@ pub(crate) enum Command {
     Recover(EndpointId, RecoveryFilter, u32, Reply<EndpointView>),
     CancelRecovery(EndpointId, Reply<EndpointView>),
     Test(EndpointId, Vec<EventType>, Reply<Vec<(EventId, EventType)>>),
+    /// The account is to have a status endpoint.
+    WantStatus(Reply<EndpointId>),
+    RenewToken(Reply<AuthToken>),
     InboundUrl(NumberId, Reply<Option<InboundUrl>>),
     SetInboundUrl(NumberId, Option<Box<str>>, Reply<InboundUrlSet>),
 }

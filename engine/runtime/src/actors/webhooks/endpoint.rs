@@ -353,8 +353,11 @@ impl EndpointActor {
     fn face(&mut self, turn: &Turn<'_>) -> Option<Arc<Face>> {
         let now = turn.now.wall;
         if self.face.as_ref().is_none_or(|face| !face.holds(now)) {
-            let url = turn.outside.url(&self.state.settings.url).ok()?;
-            self.face = Face::of(&self.state, &url, now).map(Arc::new);
+            let url = match self.state.is_status {
+                true => None,
+                false => Some(turn.outside.url(&self.state.settings.url).ok()?),
+            };
+            self.face = Face::of(&self.state, url.as_ref(), now).map(Arc::new);
         }
         self.face.clone()
     }

@@ -6,6 +6,7 @@
 mod asking;
 mod forgetting;
 mod resting;
+mod status;
 mod telling;
 
 use std::cmp::Reverse;

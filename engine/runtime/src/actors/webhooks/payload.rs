@@ -57,6 +57,11 @@ impl Material {
         rendered.clone()
     }
 
+    /// Where the message that it tells of wants its status told.
+    pub(super) fn status_url(&self) -> Option<&str> {
+        self.message.as_ref()?.status_url.as_deref()
+    }
+
     /// About how much memory it takes, in bytes, rendered in both forms.
     pub(super) fn weight(&self) -> usize {
         let body = self

@@ -52,6 +52,38 @@ fn the_product_s_schedule_is_kept_never_early_and_exhaustion_is_told_once() {
 }
 
 #[test]
+fn an_account_has_one_status_endpoint_which_no_failure_disables() {
+    let mut world = World::new(4_096);
+    let made = world.ask(Command::WantStatus).unwrap();
+    assert_eq!(world.ask(Command::WantStatus), Ok(made));
+    let first = world.ask(Command::RenewToken).unwrap();
+    let second = world.ask(Command::RenewToken).unwrap();
+    assert_eq!((first.endpoint, second.endpoint), (made, made));
+    assert_ne!(first.token, second.token);
+    assert!(first.overlap_until.is_some());
+    world.fate = Box::new(|_, _| (AttemptClass::Gone, 5, None));
+    let event = world.offer(&[made], None);
+    world.pass(2 * HOUR_MS);
+    let view = world.view(made);
+    assert_eq!(
+        (view.endpoint.state, view.pending),
+        (EndpointState::Enabled, 0)
+    );
+    assert_eq!(world.row(event).results[0].state, ResultState::Exhausted);
+    let mut settings = view.endpoint.settings.clone();
+    settings.url = "https://a.example/".into();
+    let change = Box::new((view.endpoint.settings.clone(), settings));
+    let changed = world.ask(|reply| Command::Change(made, change, reply));
+    assert!(matches!(changed, Err(WebhookError::Refused(_))));
+    // Once it is deleted there is another, with another secret.
+    world.ask(|reply| Command::Delete(made, reply)).unwrap();
+    let next = world.ask(Command::RenewToken).unwrap();
+    assert!(next.endpoint != made && next.token != second.token);
+    assert_eq!(next.overlap_until, None);
+    world.audit();
+}
+
+#[test]
 fn a_retry_is_made_at_its_time_across_a_restart() {
     let mut world = World::new(4_096);
     world.fate = Box::new(|ticket, _| if ticket.ordinal < 3 { ERROR } else { OK });

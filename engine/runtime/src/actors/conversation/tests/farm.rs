@@ -167,6 +167,7 @@ impl Farm {
             endpoint: id,
             filter,
             is_enabled: true,
+            tokens: None,
         };
         self.account.set_subscriptions(Arc::from([one]));
     }
@@ -204,6 +205,7 @@ impl Farm {
             send_at: None,
             priority: Priority::Normal,
             smart_encoding: false,
+            status_url: None,
         };
         self.handle.send(&self.account, request).await.unwrap()
     }
@@ -246,6 +248,7 @@ fn endpoint(id: EndpointId, account: AccountId, filter: &EventFilter, at: Timest
         id,
         account,
         number: None,
+        is_status: false,
         settings,
         keys: Vec::new(),
         state: EndpointState::Enabled,

@@ -161,6 +161,8 @@ fn notices_name_what_they_are_about_even_when_it_is_gone() {
     assert!(write(exhausted(Some(503)), &url).contains("HTTP 503"));
     let gone = write(exhausted(Some(503)), &Facts::Endpoint(None));
     assert!(gone.contains(DELETED_ENDPOINT));
+    let status = write(exhausted(Some(503)), &Facts::Endpoint(Some("".into())));
+    assert!(status.contains(STATUS_ENDPOINT));
     let disabled = MailKind::EndpointDisabled {
         endpoint: EndpointId(5),
         cause: DisableCause::Failing,

@@ -11,7 +11,7 @@ use didfarm_core::webhook::endpoint::{
     DisableCause, ENDPOINTS_MAX, Endpoint, EndpointEvent, EndpointSecret, EndpointSettings,
     EndpointState, EventFilter, Health, LiveKeys, SigningKeys,
 };
-use didfarm_core::webhook::recovery::{Recovery, RecoveryFilter, RecoveryState};
+use didfarm_core::webhook::recovery::{Recovery, RecoveryFilter, RecoveryScope, RecoveryState};
 use didfarm_core::webhook::{EventType, Fact, Target, WebhookEvent};
 use didfarm_webhooks::{Secret, SecretError};
 
@@ -28,7 +28,7 @@ use crate::webhooks::{
     Created, EndpointView, InboundUrl, InboundUrlSet, NewEndpoint, Rotated, WebhookError,
 };
 
-type Decided<T> = Result<T, WebhookError>;
+pub(super) type Decided<T> = Result<T, WebhookError>;
 
 impl Hub {
     /// Decides a command.
@@ -89,6 +89,14 @@ impl Hub {
             Command::InboundUrl(number, reply) => {
                 let inbound = self.inbound(account, number);
                 self.answer(reply, permit, inbound);
+            }
+            Command::WantStatus(reply) => {
+                let decided = self.want_status(account, now);
+                self.answer(reply, permit, decided);
+            }
+            Command::RenewToken(reply) => {
+                let decided = self.renew_token(account, now);
+                self.answer(reply, permit, decided);
             }
             Command::SetInboundUrl(number, url, reply) => {
                 let decided = self.set_inbound(account, number, url, now);
@@ -155,7 +163,7 @@ impl Hub {
     }
 
     /// Refuses what would be wrong while one of the account's endpoints rests.
-    fn check_whole(&self, account: AccountId) -> Decided<()> {
+    pub(super) fn check_whole(&self, account: AccountId) -> Decided<()> {
         let mut ids = self.by_account.get(&account).into_iter().flatten();
         match ids.any(|id| self.resting.contains(*id)) {
             true => Err(Unavailable::Faulted.into()),
@@ -180,7 +188,12 @@ impl Hub {
         view.ok_or(Unavailable::Faulted.into())
     }
 
-    fn create(&mut self, account: AccountId, new: NewEndpoint, now: Moment) -> Decided<Created> {
+    pub(super) fn create(
+        &mut self,
+        account: AccountId,
+        new: NewEndpoint,
+        now: Moment,
+    ) -> Decided<Created> {
         let own = self.by_account.entry(account).or_default();
         if own.len() >= ENDPOINTS_MAX {
             return Err(Refusal::TooManyEndpoints { max: ENDPOINTS_MAX }.into());
@@ -201,6 +214,7 @@ impl Hub {
             id,
             account,
             number: new.number,
+            is_status: new.is_status,
             settings: new.settings,
             keys: vec![LiveKeys {
                 keys: keys.clone(),
@@ -247,11 +261,12 @@ impl Hub {
         settings: EndpointSettings,
         now: Moment,
     ) -> Decided<EndpointView> {
+        self.own(account, id)?.state.check_change(&settings)?;
         let event = EndpointEvent::Changed(Box::new(settings));
         self.happen(account, id, event, now)
     }
 
-    fn rotate(
+    pub(super) fn rotate(
         &mut self,
         account: AccountId,
         id: EndpointId,
@@ -344,7 +359,14 @@ impl Hub {
         pace_per_second: u32,
         now: Moment,
     ) -> Decided<EndpointView> {
-        let before = self.own(account, id)?.state.recovery.as_ref();
+        let endpoint = &self.own(account, id)?.state;
+        if endpoint.is_status && filter.scope == RecoveryScope::All {
+            return Err(WebhookError::RecoveryUnfit {
+                field: "scope",
+                why: "it is undelivered: not every message names a URL for its status",
+            });
+        }
+        let before = endpoint.recovery.as_ref();
         if before.is_some_and(|recovery| recovery.state == RecoveryState::Running) {
             return Err(WebhookError::RecoveryRunning);
         }
@@ -386,9 +408,17 @@ impl Hub {
         types: &[EventType],
         now: Moment,
     ) -> Decided<Vec<(EventId, EventType)>> {
-        let number = self.own(account, id)?.state.number;
+        let endpoint = &self.own(account, id)?.state;
+        if endpoint.is_status {
+            return Err(Refusal::EndpointUnfit {
+                field: "url",
+                why: "it has none of its own that an example could be sent to",
+            }
+            .into());
+        }
+        let (number, form) = (endpoint.number, endpoint.settings.form);
         let mut sent = Vec::with_capacity(types.len());
-        for kind in types {
+        for kind in types.iter().filter(|kind| form.tells(**kind)) {
             let target = Target {
                 endpoint: id,
                 is_missed: true,
@@ -448,6 +478,7 @@ impl Hub {
                     settings: inbound_settings(number, url),
                     number: Some(number),
                     is_asymmetric: false,
+                    is_status: false,
                 };
                 secret = Some(self.create(account, new, now)?.secret);
             }

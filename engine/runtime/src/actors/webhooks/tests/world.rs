@@ -220,6 +220,7 @@ impl World {
             settings,
             number: None,
             is_asymmetric: false,
+            is_status: false,
         };
         let created = self.ask(|reply| Command::Create(Box::new(new), None, reply));
         created.unwrap().view.endpoint.id
