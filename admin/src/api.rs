@@ -6,6 +6,7 @@ mod consent;
 mod conversations;
 mod events;
 mod forwarding;
+mod limits;
 mod messages;
 mod numbers;
 mod portal;
@@ -85,6 +86,10 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             resource("/api/v1/account", "GET, PATCH")
                 .route(web::get().to(serve(Route::Account, account::read)))
                 .route(web::patch().to(serve(Route::Account, account::change))),
+        )
+        .service(
+            resource("/api/v1/limits", "GET")
+                .route(web::get().to(serve(Route::Limits, limits::list))),
         )
         .configure(batches::routes)
         .service(

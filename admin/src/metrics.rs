@@ -38,6 +38,8 @@ routes! {
     ChangeMessage = "change_message",
     /// `POST /api/v1/sms/messages/{id}/cancel` and `/api/v1/sms/cancel`
     CancelMessages = "cancel_messages",
+    /// `GET /api/v1/limits`
+    Limits = "limits",
     /// `POST /api/v1/sms/batches`
     CreateBatch = "create_batch",
     /// `GET /api/v1/sms/batches`, one of them, its rows

@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod batches;
 pub(crate) mod consent;
 pub(crate) mod events;
+pub(crate) mod limits;
 pub(crate) mod numbers;
 pub(crate) mod operators;
 pub(crate) mod portal;

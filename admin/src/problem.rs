@@ -38,8 +38,8 @@
 //! | `message_under_way` | 409 | `message_status` |
 //! | `too_many_scheduled` | 409 | |
 //! | `not_in_doubt` | 409 | |
-//! | `batch_state` | 409 | `state` |
 //! | `idempotency_in_progress` | 409 | `Retry-After` |
+//! | `batch_state` | 409 | `state` |
 //! | `payload_too_large` | 413 | |
 //! | `unsupported_media_type` | 415 | |
 //! | `unsupported_encoding` | 415 | |
@@ -59,8 +59,8 @@
 //! | `recovery_unfit` | 422 | `errors` |
 //! | `auto_reply_invalid` | 422 | `errors` |
 //! | `email_invalid` | 422 | `errors` |
-//! | `idempotency_key_reused` | 422 | `errors` |
 //! | `placeholder_missing` | 422 | `errors` |
+//! | `idempotency_key_reused` | 422 | `errors` |
 //! | `backlog_full` | 429 | `Retry-After`, `waiting`, `max` |
 //! | `rate_limited` | 429 | `Retry-After`, `RateLimit` |
 //! | `prefix_busy` | 429 | `errors`, `prefix`, `Retry-After` |

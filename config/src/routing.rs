@@ -35,6 +35,12 @@ impl Settings {
             .map_or(self.simulator.window, |carrier| carrier.window)
     }
 
+    /// Returns the segments a second that a carrier takes; 0 for no limit.
+    pub fn segments_per_second(&self, id: CarrierId) -> u32 {
+        self.carrier(id)
+            .map_or(0, |carrier| carrier.segments_per_second)
+    }
+
     /// Returns how long a message submitted to a carrier waits for its last receipt.
     pub fn receipt_deadline(&self, id: CarrierId) -> Duration {
         let all = || self.delivery.receipt_deadline();

@@ -122,6 +122,20 @@ const LIMITS: &[Rule] = &[
     whole("reply_share_percent", "percent", 1, 99),
     whole("backlog_s", "seconds", 1, WEEK_S),
     whole("backlog_max", "messages", 1, 100_000_000),
+    whole_or_zero(
+        "number_segments_per_second",
+        "segments a second",
+        RATE_PER_SECOND_MAX,
+        "no limit",
+    ),
+    whole_or_zero(
+        "whatsapp_per_second",
+        "messages a second",
+        RATE_PER_SECOND_MAX,
+        "no limit",
+    ),
+    whole_or_zero("pair_interval_ms", "milliseconds", HOUR_MS, "no limit"),
+    whole("pair_burst", "messages", 1, 1_000_000),
     bytes("batch_body_bytes_max", KIB, 256 * MIB),
 ];
 

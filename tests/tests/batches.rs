@@ -400,7 +400,7 @@ async fn a_pause_holds_over_a_crash_and_a_cancel_gives_back_what_waited() {
 async fn what_is_sent_by_itself_overtakes_a_batch() {
     let daemon = start(Options::new().set("limits.rate_per_second", 20)).await;
     let customer = daemon.customer();
-    let made = create(&customer, &document(2_000)).await;
+    let made = create(&customer, &document(1_500)).await;
     let id = text(&made, "id");
     let began = Instant::now();
     for n in 0..10 {
@@ -457,7 +457,10 @@ async fn what_would_wait_too_long_is_refused_early_with_the_wait() {
     assert_eq!(from.status().await, 202);
     let mut answers = from.lines().await;
     let closed = answers.pop().unwrap();
-    assert_eq!(closed["error"]["code"], "backlog_full", "{closed}");
+    assert_eq!(
+        closed["error"]["code"], "backlog_full",
+        "{closed} {answers:?}"
+    );
     assert_eq!(
         (&closed["completed"], &closed["next_index"]),
         (&json!(false), &json!(0))

@@ -11,7 +11,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, ServiceConfig};
-use didfarm_core::batch::{Batch, BatchCommand, RowOutcome, SPREAD_S_MAX, Spread};
+use didfarm_core::batch::{
+    Batch, BatchCommand, PROBLEM_BYTES_MAX, RowOutcome, SPREAD_S_MAX, Spread,
+};
 use didfarm_core::ids::{BatchId, MessageId};
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::account::AccountHandle;
@@ -21,7 +23,7 @@ use didfarm_runtime::read::Position;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use self::group::{RowResult, Tally, hand_in};
+use self::group::{RowResult, Tally, Turns, hand_in};
 use self::rows::{BatchBody, Reader};
 use super::asked;
 use super::send::SendBounds;
@@ -122,17 +124,37 @@ async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     )
     .await?;
     let (mut results, mut tally) = (Vec::with_capacity(documents.len()), Tally::default());
+    let (turns, mut failed) = (Turns::default(), None);
     for (place, group) in documents.chunks(group::ROWS_MAX).enumerate() {
         let first = (place * group::ROWS_MAX) as u64;
         let read = |(row, text): (u64, &&RawValue)| reader.read(row, text.get().as_bytes());
         let rows = (first..).zip(group).map(read).collect();
-        let group = hand_in(&desk, asked(exchange), rows, PATIENCE).await;
-        let group = group.map_err(|error| asked(exchange).batch(error))?;
-        tally.add(&group);
-        results.extend(group);
+        match hand_in((&desk, &turns), asked(exchange), rows, PATIENCE).await {
+            Ok(group) => {
+                tally.add(&group);
+                results.extend(group);
+            }
+            Err(error) => {
+                failed = error;
+                break;
+            }
+        }
     }
-    // One that was told again in full was complete before.
-    if tally.failed == 0 && tally.replayed < results.len() as u64 {
+    if let Some(error) = failed {
+        let problem = asked(exchange).batch(error);
+        if results.is_empty() {
+            return Err(problem);
+        }
+        // What was decided is told; the key brings the rest.
+        let problem = problem.embedded(PROBLEM_BYTES_MAX);
+        let rest = results.len() as u64..documents.len() as u64;
+        let rest: Vec<_> = rest
+            .map(|index| RowResult::failed(index, &problem))
+            .collect();
+        tally.add(&rest);
+        results.extend(rest);
+    }
+    if tally.failed == 0 && !desk.is_completed() {
         let completed = desk.complete().await;
         completed.map_err(|error| asked(exchange).batch(error))?;
     }

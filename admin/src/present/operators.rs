@@ -123,10 +123,13 @@ pub(crate) struct Carrier<'a> {
     waiting: Option<usize>,
     outstanding: Option<usize>,
     window: Option<usize>,
+    segments_per_second: Option<u32>,
+    segments_last_second: Option<u32>,
 }
 
 impl<'a> Carrier<'a> {
     pub(crate) fn of(face: &'a CarrierFace, view: Option<&CarrierView>) -> Carrier<'a> {
+        let rate = view.and_then(|view| view.rate);
         Carrier {
             name: &face.name,
             kind: face.kind.as_str(),
@@ -135,6 +138,8 @@ impl<'a> Carrier<'a> {
             waiting: view.map(|view| view.waiting),
             outstanding: view.map(|view| view.outstanding),
             window: view.map(|view| view.window),
+            segments_per_second: rate.map(|(per_second, _)| per_second),
+            segments_last_second: rate.map(|(_, used)| used),
         }
     }
 }

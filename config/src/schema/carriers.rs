@@ -52,6 +52,12 @@ const CARRIER: &[Rule] = &[
     required("name", Allowed::Carrier { simulator: false }),
     whole("window", "messages", 1, WINDOW_MAX),
     whole_or_zero(
+        "segments_per_second",
+        "segments a second",
+        super::RATE_PER_SECOND_MAX,
+        "no limit",
+    ),
+    whole_or_zero(
         "receipt_deadline_ms",
         "milliseconds",
         MONTH_MS,

@@ -31,6 +31,8 @@ pub struct CarrierSettings {
     pub name: String,
     /// The most messages handed to it and not answered yet.
     pub window: usize,
+    /// The segments a second that it takes; 0 for no limit.
+    pub segments_per_second: u32,
     /// How long a message submitted to it waits for its last receipt; 0 for
     /// `delivery.receipt_deadline_ms`, see [`CarrierSettings::receipt_deadline`].
     pub receipt_deadline_ms: u64,
@@ -50,6 +52,7 @@ impl Default for CarrierSettings {
             id: 0,
             name: String::new(),
             window: 1_000,
+            segments_per_second: 0,
             receipt_deadline_ms: 0,
             telnyx: None,
             twilio: None,

@@ -140,6 +140,14 @@ pub struct LimitSettings {
     pub backlog_s: u64,
     /// The most messages of all accounts that wait in line; more are refused.
     pub backlog_max: u64,
+    /// The SMS segments a second of each number; 0 for no limit.
+    pub number_segments_per_second: u32,
+    /// The WhatsApp messages a second of each number; 0 for no limit.
+    pub whatsapp_per_second: u32,
+    /// The milliseconds in which one WhatsApp message goes to the same peer; 0 for no limit.
+    pub pair_interval_ms: u64,
+    /// The WhatsApp messages that may go to the same peer at once.
+    pub pair_burst: u32,
     /// The longest JSON document of a batch, in bytes.
     pub batch_body_bytes_max: usize,
 }
@@ -156,6 +164,10 @@ impl Default for LimitSettings {
             reply_share_percent: 90,
             backlog_s: 4 * 3_600,
             backlog_max: 5_000_000,
+            number_segments_per_second: 0,
+            whatsapp_per_second: 80,
+            pair_interval_ms: 6_000,
+            pair_burst: 45,
             batch_body_bytes_max: 32 * 1024 * 1024,
         }
     }

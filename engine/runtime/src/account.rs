@@ -8,6 +8,7 @@ mod line;
 mod reach;
 mod spending;
 pub(crate) mod traffic;
+mod used;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,6 +31,7 @@ pub(crate) use self::line::Place;
 use self::reach::Reach;
 use self::spending::DailySpending;
 use self::traffic::Traffic;
+pub(crate) use self::used::UsedBySecond;
 use crate::clock::Clock;
 use crate::limiter::Limiter;
 use crate::offers::{Subscription, Subscriptions};
@@ -72,6 +74,10 @@ pub struct AccountHandle {
     reply_share_percent: u32,
     /// Messages that wait in line until the limit lets them go.
     in_line: AtomicU64,
+    /// Whether anything in line may go now: what is sent one by one leaves it a share of the limit then.
+    line_moves: AtomicBool,
+    /// Messages that the limit let go.
+    used: UsedBySecond,
     /// Below which the wallet counts as low.
     low_balance: AtomicI64,
     low_balance_default: Micros,
@@ -107,6 +113,8 @@ impl AccountHandle {
             limiter: RwLock::new(Limiter::new(limit, defaults.reply_share_percent, clock)),
             reply_share_percent: defaults.reply_share_percent,
             in_line: AtomicU64::new(0),
+            line_moves: AtomicBool::new(false),
+            used: UsedBySecond::default(),
             low_balance: AtomicI64::new(low_balance.as_micros()),
             low_balance_default: defaults.low_balance,
             is_low: AtomicBool::new(account.balance < low_balance),
@@ -227,7 +235,7 @@ impl AccountHandle {
         self.limiter
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .take(self.in_line() > 0)
+            .take(self.line_moves.load(Ordering::Acquire), &self.used)
     }
 
     /// Takes one message's worth of the limit for the line, if there is one.
@@ -235,7 +243,19 @@ impl AccountHandle {
         self.limiter
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .take_for_line()
+            .take_for_line(&self.used)
+    }
+
+    /// How many messages the limit let go in the last whole second.
+    pub(crate) fn used(&self) -> u32 {
+        let limiter = self.limiter.read();
+        let second = limiter.unwrap_or_else(PoisonError::into_inner).second();
+        self.used.last(second)
+    }
+
+    /// Says whether anything in line may go now.
+    pub(crate) fn set_line_moves(&self, moves: bool) {
+        self.line_moves.store(moves, Ordering::Release);
     }
 
     /// Messages that wait in line.

@@ -1,17 +1,17 @@
 //! Batches: who writes to which, and how the rows of a group are answered together.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use didfarm_core::batch::{BatchState, RowPrint};
-use didfarm_core::ids::{BatchId, MessageId};
+use didfarm_core::ids::{AccountId, BatchId, MessageId};
 use didfarm_core::time::Timestamp;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
-pub use crate::handle::batches::{BatchDesk, BatchRow, GroupAnswer};
+pub use crate::handle::batches::{BatchDesk, BatchRow, GroupAnswer, Submitted};
 use crate::read::ReadError;
 use crate::send::{SendError, SendRequest, Unavailable};
 
@@ -63,26 +63,39 @@ pub enum BatchError {
     Read(#[from] ReadError),
 }
 
+/// A batch that rows are being handed in to.
+struct Written {
+    account: AccountId,
+    /// Whether it was cancelled meanwhile.
+    cancelled: Arc<AtomicBool>,
+}
+
 /// The batches that rows are being handed in to: one request at a time for each.
 #[derive(Default)]
 pub(crate) struct Writers {
-    open: Mutex<FxHashMap<BatchId, Arc<AtomicBool>>>,
-    /// How many of them were cancelled: most looks find none and take no lock.
-    cancelled: AtomicUsize,
+    open: Mutex<FxHashMap<BatchId, Written>>,
 }
 
 impl Writers {
-    fn lock(&self) -> MutexGuard<'_, FxHashMap<BatchId, Arc<AtomicBool>>> {
+    fn lock(&self) -> MutexGuard<'_, FxHashMap<BatchId, Written>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to write to a batch; `None` while another request does.
-    pub(crate) fn begin(self: &Arc<Self>, batch: BatchId) -> Option<Arc<BatchWriter>> {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        account: AccountId,
+        batch: BatchId,
+    ) -> Option<Arc<BatchWriter>> {
         use std::collections::hash_map::Entry;
         match self.lock().entry(batch) {
             Entry::Occupied(_) => None,
             Entry::Vacant(entry) => {
-                let cancelled = Arc::clone(entry.insert(Arc::default()));
+                let cancelled = Arc::<AtomicBool>::default();
+                entry.insert(Written {
+                    account,
+                    cancelled: Arc::clone(&cancelled),
+                });
                 Some(Arc::new(BatchWriter {
                     writers: Arc::clone(self),
                     batch,
@@ -92,6 +105,14 @@ impl Writers {
         }
     }
 
+    /// The batches that rows may still come of.
+    pub(crate) fn list(&self) -> Vec<(AccountId, BatchId)> {
+        let open = self.lock();
+        open.iter()
+            .map(|(id, written)| (written.account, *id))
+            .collect()
+    }
+
     /// Whether rows of a batch may still come in.
     pub(crate) fn writes(&self, batch: BatchId) -> bool {
         self.lock().contains_key(&batch)
@@ -99,20 +120,9 @@ impl Writers {
 
     /// Notes that a batch was cancelled, for whoever writes to it.
     pub(crate) fn cancel(&self, batch: BatchId) {
-        if let Some(cancelled) = self.lock().get(&batch)
-            && !cancelled.swap(true, Ordering::AcqRel)
-        {
-            self.cancelled.fetch_add(1, Ordering::AcqRel);
+        if let Some(written) = self.lock().get(&batch) {
+            written.cancelled.store(true, Ordering::Release);
         }
-    }
-
-    /// Whether a batch was cancelled under its writer's hands.
-    pub(crate) fn is_cancelled(&self, batch: BatchId) -> bool {
-        self.cancelled.load(Ordering::Acquire) > 0
-            && self
-                .lock()
-                .get(&batch)
-                .is_some_and(|cancelled| cancelled.load(Ordering::Acquire))
     }
 }
 
@@ -133,9 +143,6 @@ impl BatchWriter {
 impl Drop for BatchWriter {
     fn drop(&mut self) {
         self.writers.lock().remove(&self.batch);
-        if self.is_cancelled() {
-            self.writers.cancelled.fetch_sub(1, Ordering::AcqRel);
-        }
     }
 }
 
@@ -218,8 +225,8 @@ mod tests {
     #[test]
     fn one_request_writes_to_a_batch_until_its_last_row_is_answered() {
         let writers = Arc::new(Writers::default());
-        let writer = writers.begin(BATCH).unwrap();
-        assert!(writers.begin(BATCH).is_none());
+        let writer = writers.begin(AccountId(1), BATCH).unwrap();
+        assert!(writers.begin(AccountId(1), BATCH).is_none());
         let permit = Admission::new(8).admit_weight(2).unwrap();
         let (replies, mut all) = group(2, &writer, permit);
         let mut replies: Vec<_> = replies.collect();
@@ -239,20 +246,17 @@ mod tests {
             Err(SendError::Unavailable(Unavailable::Faulted))
         ));
         assert_eq!(last.as_ref().ok(), Some(&row));
-        assert!(writers.begin(BATCH).is_some());
+        assert!(writers.begin(AccountId(1), BATCH).is_some());
     }
 
     #[test]
     fn whoever_writes_sees_that_the_batch_was_cancelled() {
         let writers = Arc::new(Writers::default());
         writers.cancel(BATCH);
-        assert!(!writers.is_cancelled(BATCH), "nobody writes to it");
-        let writer = writers.begin(BATCH).unwrap();
+        let writer = writers.begin(AccountId(1), BATCH).unwrap();
+        assert!(!writer.is_cancelled(), "nobody wrote to it then");
+        assert_eq!(writers.list(), [(AccountId(1), BATCH)]);
         writers.cancel(BATCH);
-        writers.cancel(BATCH);
-        assert!(writer.is_cancelled() && writers.is_cancelled(BATCH));
-        drop(writer);
-        assert!(!writers.is_cancelled(BATCH));
-        assert_eq!(writers.cancelled.load(Ordering::Acquire), 0);
+        assert!(writer.is_cancelled());
     }
 }

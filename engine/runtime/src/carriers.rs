@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) carrier: Arc<dyn Carrier>,
     pub(crate) kind: Kind,
     pub(crate) window: usize,
+    /// The segments a second that it takes; 0 for no limit.
+    pub(crate) segments_per_second: u32,
     /// How long it has for its answer to a submit; past it the message is in doubt.
     pub(crate) answer_deadline_ms: u64,
     /// How long a message waits for its last receipt.
@@ -106,6 +108,9 @@ pub struct CarrierView {
     pub outstanding: usize,
     /// How many may be.
     pub window: usize,
+    /// The segments a second that it takes, where that has a limit, and how many went in the last whole
+    /// second.
+    pub rate: Option<(u32, u32)>,
 }
 
 /// Where the delivery supervisor shows how the carriers are.

@@ -128,7 +128,7 @@ impl Engine {
         store
             .records
             .each_account(|account| accounts.push(account))?;
-        let rebuilt = Rebuilt::read(&store.records, &settings)?;
+        let rebuilt = Rebuilt::read(&store.records, &settings, &[])?;
         let endpoints = Endpoints::read(&store.records)?;
         let (meta, recovery) = (store.meta, store.recovery);
         // A first start gives out its keys last: without any, it was cut short and is made again.
@@ -289,6 +289,7 @@ fn share(
     let keys = KeyTable::new(age_s, Arc::clone(&store.journal), &stored);
     Ok(Shared {
         keys: Arc::new(keys),
+        rows: Admission::new(settings.limits.commands_in_flight_max.div_ceil(2)),
         admission: Admission::new(settings.limits.commands_in_flight_max),
         callbacks: Admission::new(settings.limits.callbacks_in_flight_max),
         clock,

@@ -6,6 +6,7 @@ pub(crate) mod batches;
 pub(crate) mod callbacks;
 mod consent;
 mod idempotency;
+mod limits;
 mod mails;
 mod operate;
 mod reads;
@@ -289,6 +290,7 @@ impl EngineHandle {
         // A submit that is not answered before the end is in doubt after it.
         let idle = || {
             shared.admission.under_way() == 0
+                && shared.rows.under_way() == 0
                 && shared.callbacks.under_way() == 0
                 && !shared.hands_over.load(Ordering::Acquire)
                 && shared.mails_trying.is_empty()

@@ -22,6 +22,7 @@ pub mod health;
 pub mod idempotency;
 mod inbox;
 mod limiter;
+pub mod limits;
 pub mod mails;
 mod meters;
 mod offers;

@@ -4,6 +4,8 @@
 //! left of it: each message that was sent one by one meanwhile is paid for first. While anything waits
 //! in line, the former has a share of the limit and no more, so that neither holds the other up for ever.
 
+pub(crate) mod tokens;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +17,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
+use crate::account::UsedBySecond;
 use crate::clock::{Clock, LimiterClock};
 use crate::send::LimitState;
 
@@ -43,18 +46,25 @@ fn governor(per_second: u32, burst: u32, clock: &LimiterClock) -> Governor {
     RateLimiter::direct_with_clock(quota, clock.clone()).with_middleware()
 }
 
+/// One message in each such time.
+fn every(interval: Duration, burst: u32, clock: &LimiterClock) -> Governor {
+    let quota = Quota::with_period(interval).expect("a rate has an interval above zero");
+    let quota = quota.allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
+    RateLimiter::direct_with_clock(quota, clock.clone()).with_middleware()
+}
+
 impl Limiter {
     /// A limiter that starts with its whole burst. While anything waits in line, what is sent one by one
     /// has `share_percent` of the limit.
     pub(crate) fn new(limit: RateLimit, share_percent: u32, clock: Arc<dyn Clock>) -> Limiter {
         let clock = LimiterClock(clock);
         let RateLimit { per_second, burst } = limit;
-        let share = u64::from(per_second) * u64::from(share_percent.min(100)) / 100;
-        let share = u32::try_from(share).unwrap_or(per_second);
+        let share = u64::from(per_second.max(1)) * u64::from(share_percent.clamp(1, 100));
+        let interval = Duration::from_nanos(100 * 1_000_000_000 / share);
         Limiter {
             limit,
             single: governor(per_second, burst, &clock),
-            share: governor(share, burst, &clock),
+            share: every(interval, burst, &clock),
             line: governor(per_second, per_second / LINE_BURST_PARTS, &clock),
             owed: AtomicU64::new(0),
             clock,
@@ -67,12 +77,19 @@ impl Limiter {
 
     /// Takes one message's worth, or says how long to wait for it; `behind_line` says that others wait in
     /// line.
-    pub(crate) fn take(&self, behind_line: bool) -> Result<LimitState, Duration> {
-        let state = self.check(&self.single)?;
+    pub(crate) fn take(
+        &self,
+        behind_line: bool,
+        used: &UsedBySecond,
+    ) -> Result<LimitState, Duration> {
         if !behind_line {
+            let state = self.check(&self.single)?;
+            used.add(self.second());
             return Ok(state);
         }
         let shared = self.check(&self.share)?;
+        let state = self.check(&self.single)?;
+        used.add(self.second());
         // More than a second's worth is owed only by a line that did not want it.
         let most = u64::from(self.limit.per_second);
         let add = |owed: u64| (owed < most).then_some(owed + 1);
@@ -95,14 +112,20 @@ impl Limiter {
         }
     }
 
+    /// The second that it is, by the clock of limits.
+    pub(crate) fn second(&self) -> u64 {
+        self.clock.0.elapsed().as_secs()
+    }
+
     /// Takes one message's worth for the line, if there is one.
-    pub(crate) fn take_for_line(&self) -> bool {
+    pub(crate) fn take_for_line(&self, used: &UsedBySecond) -> bool {
         while self.line.check().is_ok() {
             let pay = |owed: u64| owed.checked_sub(1);
             let paid = self
                 .owed
                 .fetch_update(Ordering::AcqRel, Ordering::Acquire, pay);
             if paid.is_err() {
+                used.add(self.second());
                 return true;
             }
         }
@@ -117,6 +140,10 @@ mod tests {
     use didfarm_core::time::Timestamp;
 
     use super::*;
+
+    fn used() -> UsedBySecond {
+        UsedBySecond::default()
+    }
 
     #[derive(Default)]
     struct HandClock(AtomicU64);
@@ -136,23 +163,26 @@ mod tests {
         let clock = Arc::new(HandClock::default());
         let limiter = Limiter::new(RateLimit::DEFAULT, 90, Arc::clone(&clock) as Arc<dyn Clock>);
         for left in (0..10).rev() {
-            assert_eq!(limiter.take(false).unwrap().remaining, left);
+            assert_eq!(limiter.take(false, &used()).unwrap().remaining, left);
         }
-        assert_eq!(limiter.take(false), Err(Duration::from_millis(100)));
+        assert_eq!(
+            limiter.take(false, &used()),
+            Err(Duration::from_millis(100))
+        );
         clock.0.store(99, Ordering::Relaxed);
-        assert_eq!(limiter.take(false), Err(Duration::from_millis(1)));
+        assert_eq!(limiter.take(false, &used()), Err(Duration::from_millis(1)));
         clock.0.store(100, Ordering::Relaxed);
-        assert!(limiter.take(false).is_ok());
-        assert!(limiter.take(false).is_err());
+        assert!(limiter.take(false, &used()).is_ok());
+        assert!(limiter.take(false, &used()).is_err());
     }
     /// What goes within a time of `seconds`: one by one, as often as it is let, and from the line.
     fn both(limiter: &Limiter, clock: &HandClock, seconds: u64) -> [u64; 2] {
         let mut went = [0, 0];
         for _ in 0..seconds * 100 {
-            while limiter.take(true).is_ok() {
+            while limiter.take(true, &used()).is_ok() {
                 went[0] += 1;
             }
-            while limiter.take_for_line() {
+            while limiter.take_for_line(&used()) {
                 went[1] += 1;
             }
             clock.0.fetch_add(10, Ordering::Relaxed);
@@ -183,7 +213,7 @@ mod tests {
         let limiter = Limiter::new(RateLimit::DEFAULT, 90, Arc::clone(&clock) as Arc<dyn Clock>);
         let mut went = 0;
         for _ in 0..1_000 {
-            went += u64::from(limiter.take_for_line());
+            went += u64::from(limiter.take_for_line(&used()));
             clock.0.fetch_add(10, Ordering::Relaxed);
         }
         assert!((100..=102).contains(&went), "{went}");

@@ -118,6 +118,7 @@ pub(crate) struct Meters {
     pub(crate) in_flight: Gauge,
     pub(crate) parked: Gauge,
     pub(crate) parts: Gauge,
+    pub(crate) in_line: Gauge,
     pub(crate) delayed: Counter,
     pub(crate) unroutable: Counter,
     pub(crate) auto_replies: AutoReplyMeter,
@@ -171,6 +172,7 @@ impl Meters {
             in_flight: gauge!("didfarm_messages_in_flight"),
             parked: gauge!("didfarm_receipts_parked"),
             parts: gauge!("didfarm_inbound_parts_held"),
+            in_line: gauge!("didfarm_messages_in_line"),
             delayed: counter!("didfarm_messages_delayed_total"),
             unroutable: counter!("didfarm_inbound_unroutable_total"),
             auto_replies: AutoReplyMeter::new(),
@@ -352,6 +354,10 @@ fn describe() {
     describe_counter!(
         "didfarm_circuits_opened_total",
         "Times that a carrier's circuit opened, by carrier."
+    );
+    describe_gauge!(
+        "didfarm_messages_in_line",
+        "Messages that wait until their account's rate lets them go."
     );
     describe_gauge!("didfarm_queue_depth", "Items waiting, by queue.");
     describe_gauge!(

@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) loaders: Arc<Readers>,
     pub(crate) directory: Directory,
     pub(crate) admission: Arc<Admission>,
+    /// Rows of batches, which leave room for everybody else.
+    pub(crate) rows: Arc<Admission>,
     pub(crate) callbacks: Arc<Admission>,
     pub(crate) partitions: Vec<Inbox<PartitionInput>>,
     pub(crate) delivery: Inbox<DeliveryInput>,

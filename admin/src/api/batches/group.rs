@@ -5,9 +5,13 @@ use std::time::Duration;
 use didfarm_core::batch::{PROBLEM_BYTES_MAX, RefusedRow, RowOutcome, RowPrint};
 use didfarm_core::ids::MessageId;
 use didfarm_core::time::Timestamp;
-use didfarm_runtime::batches::{BatchDesk, BatchError, BatchRow, GroupAnswer, RowRequest};
+use didfarm_runtime::batches::{
+    BatchDesk, BatchError, BatchRow, GroupAnswer, RowRequest, Submitted,
+};
+use didfarm_runtime::read::ReadError;
 use didfarm_runtime::send::{SendError, Unavailable};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use super::rows::Row;
 use crate::idempotency;
@@ -89,6 +93,15 @@ impl RowResult {
         }
     }
 
+    /// A row that was not decided.
+    pub(super) fn failed(index: u64, problem: &RawValue) -> RowResult {
+        RowResult {
+            index,
+            outcome: Outcome::Failed(problem.to_owned()),
+            replayed: false,
+        }
+    }
+
     fn refused(index: u64, problem: Problem) -> RowResult {
         RowResult {
             index,
@@ -98,22 +111,35 @@ impl RowResult {
     }
 }
 
+/// The order in which groups of one request are handed in: none before those ahead of it, and none behind
+/// one that was not taken.
+#[derive(Default)]
+pub(super) struct Turns {
+    is_over: tokio::sync::Mutex<bool>,
+}
+
 /// Hands rows in, whose indexes follow each other: when this returns `Ok`, what it says of them is durable.
 /// Rows that an earlier request handed in are told again. While the engine has no room it waits, for as
 /// long as `patience`.
 ///
 /// # Errors
-/// See [`BatchError`]; the rows may be handed in again.
+/// See [`BatchError`]; `None` for a group behind one that was not taken. The rows may be handed in again.
 pub(super) async fn hand_in(
-    desk: &BatchDesk,
+    (desk, turns): (&BatchDesk, &Turns),
     asked: Asked,
     rows: Vec<Row>,
     patience: Duration,
-) -> Result<Vec<RowResult>, BatchError> {
+) -> Result<Vec<RowResult>, Option<BatchError>> {
     let Some(first) = rows.first().map(|row| row.index) else {
         return Ok(Vec::new());
     };
-    let mut known = desk.known(first, rows.len()).await?.into_iter().peekable();
+    let mut is_over = turns.is_over.lock().await;
+    if *is_over {
+        return Err(None);
+    }
+    *is_over = true;
+    let known = known(desk, (first, rows.len()), patience).await?;
+    let mut known = known.into_iter().peekable();
     let mut results = Vec::with_capacity(rows.len());
     let mut noted = Vec::new();
     let (mut requests, mut places) = (Vec::new(), Vec::new());
@@ -146,12 +172,18 @@ pub(super) async fn hand_in(
             }
         }
     }
-    if !requests.is_empty() {
-        let prints: Vec<_> = requests.iter().map(|row| row.print).collect();
+    let prints: Vec<_> = requests.iter().map(|row| row.print).collect();
+    let submitted = match requests.is_empty() {
+        true => None,
+        false => Some(submit(desk, requests, patience).await?),
+    };
+    *is_over = false;
+    drop(is_over);
+    if let Some(submitted) = submitted {
         let GroupAnswer {
             rows: answers,
             first_goes_at,
-        } = accept(desk, requests, patience).await?;
+        } = submitted.answer().await?;
         let mut waiting = 0;
         for ((place, print), answer) in places.into_iter().zip(prints).zip(answers) {
             let result = &mut results[place];
@@ -216,20 +248,39 @@ fn note(result: &RowResult, print: RowPrint) -> Option<RefusedRow> {
     }
 }
 
-async fn accept(
+/// What is known of rows, once there is room to ask.
+async fn known(
     desk: &BatchDesk,
-    mut requests: Vec<RowRequest>,
+    (first, count): (u64, usize),
     patience: Duration,
-) -> Result<GroupAnswer, BatchError> {
-    let until = tokio::time::Instant::now() + patience;
+) -> Result<Vec<(u64, BatchRow)>, BatchError> {
+    let until = Instant::now() + patience;
     loop {
-        match desk.accept(&mut requests).await {
-            Err(BatchError::Unavailable(Unavailable::Busy | Unavailable::RecordsBehind))
-                if tokio::time::Instant::now() < until =>
+        match desk.known(first, count).await {
+            Err(BatchError::Read(ReadError::Unavailable(Unavailable::Busy)))
+                if Instant::now() < until =>
             {
                 tokio::time::sleep(PAUSE).await;
             }
-            answer => return answer,
+            known => return known,
+        }
+    }
+}
+
+async fn submit(
+    desk: &BatchDesk,
+    mut requests: Vec<RowRequest>,
+    patience: Duration,
+) -> Result<Submitted, BatchError> {
+    let until = Instant::now() + patience;
+    loop {
+        match desk.submit(&mut requests) {
+            Err(BatchError::Unavailable(Unavailable::Busy | Unavailable::RecordsBehind))
+                if Instant::now() < until =>
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+            submitted => return submitted,
         }
     }
 }

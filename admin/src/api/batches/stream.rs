@@ -4,10 +4,11 @@
 //! under way at once, and no more of the stream is in memory. A stream that was cut goes on with the same
 //! key from its first line: what was decided is told again.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -16,7 +17,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Bytes, BytesMut};
-use didfarm_core::batch::{PROBLEM_BYTES_MAX, ROWS_MAX};
+use didfarm_core::batch::{PROBLEM_BYTES_MAX, ROWS_MAX, RowPrint};
 use didfarm_runtime::batches::{BatchDesk, BatchError};
 use didfarm_runtime::idempotency::GuardedRoute;
 use futures_util::future::Either;
@@ -25,7 +26,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
-use super::group::{self, RowResult, Tally, hand_in};
+use super::group::{self, RowResult, Tally, Turns, hand_in};
 use super::rows::{Reader, Row};
 use super::{begin, spread};
 use crate::api::asked;
@@ -43,8 +44,10 @@ const GROUPS_UNDER_WAY_MAX: usize = 4;
 const ANSWERS_MAX: usize = 4;
 /// How long a stream's rows wait for room in the engine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What the fingerprint of a stream's request is made of: a row is known by its own.
-const FINGERPRINT: &[u8] = b"ndjson";
+/// What stands before the parameters in the fingerprint of a stream's request: a row is known by its own.
+const FINGERPRINT: &str = "ndjson?";
+/// What stands for a line that is too long, wherever it was cut.
+const TOO_LONG: RowPrint = RowPrint(u64::MAX);
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -112,7 +115,9 @@ pub(super) async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Prob
     };
     let spread = spread(spread_over, rows.unwrap_or(1))?;
     let scope = (account.id(), GuardedRoute::Batch);
-    let claimed = idempotency::claim(exchange, scope, key.as_ref(), FINGERPRINT).await?;
+    let fingerprint = format!("{FINGERPRINT}{}", exchange.request().query_string());
+    let claimed = idempotency::claim(exchange, scope, key.as_ref(), fingerprint.as_bytes());
+    let claimed = claimed.await?;
     // What will not fit is found out on the way: a stream is not refused for what it might hold.
     let (desk, resumed) = begin(exchange, &account, claimed, None, spread).await?;
     let reader = Reader {
@@ -128,7 +133,10 @@ pub(super) async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Prob
     actix_web::rt::spawn(run(desk, resumed, asked, lines, answers));
     let mut response = HttpResponse::build(StatusCode::ACCEPTED);
     response.insert_header((CONTENT_TYPE, HeaderValue::from_static(NDJSON)));
-    let mut response = response.body(Answers(taken));
+    let mut response = response.body(Answers {
+        pieces: taken,
+        rest: None,
+    });
     if resumed {
         idempotency::mark_replayed(response.headers_mut());
     }
@@ -140,21 +148,27 @@ async fn run(
     desk: BatchDesk,
     resumed: bool,
     asked: problem::Asked,
-    lines: Lines,
-    answers: mpsc::Sender<Bytes>,
+    mut lines: Lines,
+    answers: mpsc::Sender<Piece>,
 ) {
     let batch = Named(desk.id().spelled());
     let mut out = Vec::new();
     write_line(&mut out, &Opened { batch, resumed });
     let (mut tally, mut next_index, mut error) = (Tally::default(), 0, None);
+    let (turns, is_over) = (Turns::default(), Cell::new(false));
     {
-        let groups = stream::unfold(lines, async |mut lines| {
+        let groups = stream::unfold(&mut lines, async |lines| {
+            // Behind a group that was not taken nothing is read any more.
+            if is_over.get() {
+                return None;
+            }
             let group = lines.group().await?;
             Some((group, lines))
         });
         let handed_in = groups.map(|group| match group {
             Ok(rows) => Either::Left(
-                hand_in(&desk, asked, rows, PATIENCE).map(|done| done.map_err(Fault::Batch)),
+                hand_in((&desk, &turns), asked, rows, PATIENCE)
+                    .map(|done| done.map_err(|error| error.map_or(Fault::Behind, Fault::Batch))),
             ),
             Err(problem) => Either::Right(std::future::ready(Err(Fault::Stream(problem)))),
         });
@@ -163,34 +177,41 @@ async fn run(
             match group {
                 Ok(results) => {
                     tally.add(&results);
-                    next_index += results.len() as u64;
+                    if error.is_none() {
+                        next_index += results.len() as u64;
+                    }
                     results
                         .iter()
                         .for_each(|row: &RowResult| write_line(&mut out, &row.view()));
                 }
+                // What was handed in of the groups behind it is still told.
                 Err(fault) => {
-                    error = Some(fault);
-                    break;
+                    is_over.set(true);
+                    error.get_or_insert(fault);
                 }
             }
+            // An empty piece would end the answer.
+            if out.is_empty() {
+                continue;
+            }
             // Whoever does not take the answers is not read on: that the connection fell ends it.
-            if answers
-                .send(Bytes::from(std::mem::take(&mut out)))
-                .await
-                .is_err()
-            {
+            if answers.send(Piece::of(&mut out)).await.is_err() {
                 return;
             }
         }
     }
     let mut completed = error.is_none() && tally.failed == 0;
-    if completed && let Err(fault) = desk.complete().await {
+    if completed
+        && !desk.is_completed()
+        && let Err(fault) = desk.complete().await
+    {
         completed = false;
         error = Some(Fault::Batch(fault));
     }
     let problem = error.map(|fault| match fault {
         Fault::Batch(error) => asked.batch(error),
         Fault::Stream(problem) => problem,
+        Fault::Behind => Problem::internal("a group is behind one that did not fail".into()),
     });
     let closed = Closed {
         batch,
@@ -204,10 +225,16 @@ async fn run(
     };
     write_line(&mut out, &closed);
     // The connection may have fallen.
-    let _ = answers.send(Bytes::from(out)).await;
+    let last = Piece {
+        rest: Some(lines.payload),
+        ..Piece::of(&mut out)
+    };
+    let _ = answers.send(last).await;
 }
 
 enum Fault {
+    /// It stands behind a group that was not taken, whose own fault comes first.
+    Behind,
     Batch(BatchError),
     Stream(Problem),
 }
@@ -217,8 +244,29 @@ fn write_line(out: &mut Vec<u8>, line: &impl Serialize) {
     out.push(b'\n');
 }
 
+/// A piece of the answer.
+struct Piece {
+    bytes: Bytes,
+    /// The rest of the request, with the last piece: a connection whose request was not read to its end is
+    /// closed, and not before its answer was taken as long as this lives.
+    rest: Option<Payload>,
+}
+
+impl Piece {
+    /// Takes what is written.
+    fn of(out: &mut Vec<u8>) -> Piece {
+        Piece {
+            bytes: Bytes::from(std::mem::take(out)),
+            rest: None,
+        }
+    }
+}
+
 /// The body of the answer.
-struct Answers(mpsc::Receiver<Bytes>);
+struct Answers {
+    pieces: mpsc::Receiver<Piece>,
+    rest: Option<Payload>,
+}
 
 impl MessageBody for Answers {
     type Error = Infallible;
@@ -231,7 +279,11 @@ impl MessageBody for Answers {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        self.0.poll_recv(context).map(|chunk| chunk.map(Ok))
+        let piece = ready!(self.pieces.poll_recv(context));
+        Poll::Ready(piece.map(|piece| {
+            self.rest = piece.rest;
+            Ok(piece.bytes)
+        }))
     }
 }
 
@@ -249,6 +301,8 @@ struct Lines {
     /// Whether the line that is coming is longer than it may be, and is left out.
     too_long: bool,
     ended: bool,
+    /// Why the stream ended before its end.
+    failed: Option<Problem>,
 }
 
 impl Lines {
@@ -262,6 +316,7 @@ impl Lines {
             index: 0,
             too_long: false,
             ended: false,
+            failed: None,
         }
     }
 
@@ -275,8 +330,11 @@ impl Lines {
                 rows.push(row);
             }
             let is_full = rows.len() == group::ROWS_MAX;
-            if is_full || self.ended {
-                return (!rows.is_empty()).then_some(Ok(rows));
+            if is_full || (self.ended && !rows.is_empty()) {
+                return Some(Ok(rows));
+            }
+            if self.ended {
+                return self.failed.take().map(Err);
             }
             if self.index >= ROWS_MAX {
                 self.ended = true;
@@ -294,12 +352,11 @@ impl Lines {
             match chunk {
                 Some(Ok(chunk)) => self.rest.extend_from_slice(&chunk),
                 None => self.end(),
-                Some(Err(problem)) if rows.is_empty() => {
+                // The rows that came before are handed in first; what came of the next one is no row.
+                Some(Err(problem)) => {
                     self.ended = true;
-                    return Some(Err(problem));
+                    self.failed = Some(problem);
                 }
-                // The rows that came before are handed in; the next look tells of it again.
-                Some(Err(_)) => return Some(Ok(rows)),
             }
         }
     }
@@ -341,12 +398,14 @@ impl Lines {
             if line.is_empty() && !is_too_long {
                 continue;
             }
-            let mut row = self.reader.read(self.index, line);
-            if is_too_long {
-                row.read = Err(Problem::payload_too_large(self.bounds.bytes_max));
-            }
+            let index = self.index;
             self.index += 1;
-            return Some(row);
+            if is_too_long {
+                let read = Err(Problem::payload_too_large(self.bounds.bytes_max));
+                let print = TOO_LONG;
+                return Some(Row { index, print, read });
+            }
+            return Some(self.reader.read(index, line));
         }
     }
 }

@@ -14,10 +14,15 @@ pub(crate) struct Place {
 impl Place {
     /// Takes one off; `None` when none is left.
     pub(crate) fn split(&mut self) -> Option<Place> {
-        self.count = self.count.checked_sub(1)?;
+        self.take(1)
+    }
+
+    /// Takes so many off; `None` when there are fewer.
+    pub(crate) fn take(&mut self, count: u64) -> Option<Place> {
+        self.count = self.count.checked_sub(count)?;
         Some(Place {
             account: Arc::clone(&self.account),
-            count: 1,
+            count,
         })
     }
 }

@@ -13,6 +13,7 @@ mod book;
 mod calendar;
 mod circuit;
 mod deadlines;
+mod gates;
 mod lane;
 mod lookup;
 mod observe;
@@ -36,7 +37,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use didfarm_carriers::{CarrierEvent, Receipt, Submit};
 use didfarm_core::delivery::{InFlight, Input, Outcome, Phase, Rescheduled};
 use didfarm_core::event::ParkedReceipt;
-use didfarm_core::ids::{CarrierId, ConversationId, MessageId};
+use didfarm_core::ids::{AccountId, CarrierId, ConversationId, MessageId};
 use didfarm_core::parts::{Part, PartsKey};
 use didfarm_core::time::Timestamp;
 use didfarm_store::seq::Seq;
@@ -44,9 +45,10 @@ use tokio::sync::oneshot;
 
 use self::batch::Batch;
 pub(crate) use self::batch::DeliveryEffect;
-use self::batches::BatchInput;
+use self::batches::{BatchInput, Cancelled};
 use self::book::Book;
 use self::calendar::Calendar;
+use self::gates::Gates;
 use self::lookup::{Asked, LookedUp};
 use self::pacing::Pacing;
 use self::parked::ParkedReceipts;
@@ -59,6 +61,7 @@ use crate::account::Place;
 use crate::callback::Share;
 use crate::carriers::Carriers;
 use crate::inbox::Drain;
+use crate::limits::NumberLimit;
 use crate::meters::Kind;
 use crate::operate::{OperateError, Resolution};
 use crate::outbox::{Durable, DurableBell, Outbox};
@@ -119,6 +122,8 @@ pub(crate) enum DeliveryInput {
     OptedOut(ConversationId),
     /// A customer's batch.
     Batch(BatchInput),
+    /// A customer asks for the limits of the account's numbers.
+    Limits(AccountId, oneshot::Sender<Vec<NumberLimit>>),
     /// Time has passed.
     Tick,
 }
@@ -135,6 +140,8 @@ pub(crate) struct DeliverySupervisor {
     parts: PartsDesk,
     calendar: Calendar,
     pacing: Pacing,
+    gates: Gates,
+    cancelled: Cancelled,
     /// How far the records must be to hold every scheduled message whose text was let go.
     laid_by: Seq,
     /// Scheduled messages that could not be read.
@@ -163,12 +170,14 @@ impl DeliverySupervisor {
         engine.meters.born(Kind::Delivery);
         let mono = engine.mono();
         let mut supervisor = DeliverySupervisor {
-            submitting: Submitting::new(&carriers, &engine.settings, mono),
+            submitting: Submitting::new(&carriers, &engine.settings, (&engine.clock, mono)),
             book: rebuilt.book,
             parked: rebuilt.parked,
             parts: rebuilt.parts,
             calendar: rebuilt.calendar,
             pacing: Pacing::new(),
+            cancelled: Cancelled::default(),
+            gates: Gates::new(&engine.settings, Arc::clone(&engine.clock)),
             laid_by: Seq::ZERO,
             unread: Vec::new(),
             sweeps: VecDeque::new(),
@@ -189,6 +198,9 @@ impl DeliverySupervisor {
         }
         for batch in rebuilt.batches {
             supervisor.know_batch(&batch);
+        }
+        for (account, batch) in rebuilt.expected {
+            supervisor.pacing.expect(account, Some(batch));
         }
         for message in rebuilt.queued {
             supervisor.enqueue(message);
@@ -212,13 +224,21 @@ impl DeliverySupervisor {
                 self.engine.faults.on_delivery(&new.submit.body);
                 let message = new.in_flight.message;
                 let is_scheduled = new.in_flight.scheduled_for().is_some();
-                let is_paced = new.in_flight.batch.is_some();
+                let (account, batch) = (new.in_flight.account, new.in_flight.batch);
                 // After a restart of this actor the records already told of it.
                 if self.book.open(new.in_flight, Some(new.submit)) {
-                    match (is_scheduled, is_paced) {
-                        (true, _) => self.note_time(message, None),
-                        (false, true) => self.line_up(message, new.place),
-                        (false, false) => self.enqueue(message),
+                    match (is_scheduled, batch) {
+                        (_, Some(_)) if self.is_cancelled(batch) => {
+                            self.note_time(message, None);
+                            self.pacing.expect(account, batch);
+                            self.drive(message, Input::Cancel);
+                        }
+                        (true, _) => {
+                            self.note_time(message, None);
+                            self.pacing.expect(account, batch);
+                        }
+                        (false, Some(_)) => self.line_up(message, new.place),
+                        (false, None) => self.enqueue(message),
                     }
                 }
             }
@@ -270,6 +290,10 @@ impl DeliverySupervisor {
             DeliveryInput::ListScheduled(list) => self.list_scheduled(list),
             DeliveryInput::OptedOut(conversation) => self.engine.bars.heard(conversation),
             DeliveryInput::Batch(input) => self.batch_input(input),
+            // A customer who has gone need not be told.
+            DeliveryInput::Limits(account, reply) => {
+                drop(reply.send(self.gates.of_account(account, self.batch.mono)));
+            }
             DeliveryInput::Tick => {}
         }
     }
@@ -285,6 +309,10 @@ impl DeliverySupervisor {
             self.batch.apply(&self.engine, in_flight, event);
             let phase = in_flight.delivery.phase;
             if before.is_some() {
+                let (account, batch) = (in_flight.account, in_flight.batch);
+                if phase != Phase::Scheduled {
+                    self.pacing.came(account, batch);
+                }
                 self.note_time(message, before);
             }
             self.book.settle(message, event);
@@ -292,6 +320,7 @@ impl DeliverySupervisor {
                 Phase::Scheduled | Phase::Queued | Phase::Submitting | Phase::InDoubt => {}
                 Phase::Submitted | Phase::Refused | Phase::Cancelled | Phase::GivenUp => {
                     self.submitting.forget(message);
+                    self.gates.forget(message);
                 }
             }
         }
@@ -313,6 +342,7 @@ impl DeliverySupervisor {
         self.sweep_on();
         self.release_due();
         self.release_lines();
+        self.release_gates();
         let hands_over = self.pump();
         self.flush();
         let unanswered = self.submitting.unanswered();

@@ -339,13 +339,16 @@ impl RootSupervisor {
                 let (root, on_hopeless) = (ctx.address(), Arc::clone(&self.on_hopeless));
                 let appended = self.engine.journal.appended();
                 let settings = self.engine.settings.clone();
+                let written_to = self.engine.batches.list();
                 self.engine.read_after(
                     &self.engine.loaders,
                     appended,
                     move |records| {
-                        catch_unwind(AssertUnwindSafe(|| Rebuilt::read(records, &settings)))
-                            .map_err(|_| "reading them panicked".to_owned())?
-                            .map_err(|error| error.to_string())
+                        catch_unwind(AssertUnwindSafe(|| {
+                            Rebuilt::read(records, &settings, &written_to)
+                        }))
+                        .map_err(|_| "reading them panicked".to_owned())?
+                        .map_err(|error| error.to_string())
                     },
                     move |rebuilt: Result<Rebuilt, String>| match rebuilt {
                         Ok(rebuilt) => root.do_send(DeliveryReread(Box::new(rebuilt))),

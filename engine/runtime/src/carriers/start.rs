@@ -74,6 +74,7 @@ fn entry(settings: &Settings, (carrier, kind): Started) -> Entry {
         carrier,
         kind,
         window: settings.window(id),
+        segments_per_second: settings.segments_per_second(id),
         answer_deadline_ms: match kind {
             Kind::Simulator => SIMULATOR_ANSWER_DEADLINE_MS,
             Kind::Telnyx | Kind::Twilio | Kind::WhatsApp | Kind::Smpp => ANSWER_DEADLINE_MS,

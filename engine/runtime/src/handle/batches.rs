@@ -1,7 +1,7 @@
 //! Batches at the door: begun or gone on with, their rows handed in by groups, commands, reads.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use didfarm_core::batch::{
@@ -39,7 +39,32 @@ pub struct BatchDesk {
     batch: BatchId,
     /// Whether an earlier request may have handed in some of its rows.
     is_resumed: bool,
+    /// The time that it is spread over, if it is.
+    spread: Option<Spread>,
+    /// Whether every row of it was known before.
+    is_completed: bool,
+    /// Places in line for rows that will come, and how many are before them.
+    reserved: Mutex<Option<(Place, u64)>>,
     writer: Arc<BatchWriter>,
+}
+
+/// Rows that were handed in.
+pub struct Submitted {
+    answers: oneshot::Receiver<Vec<RowAnswer>>,
+    first_goes_at: Timestamp,
+}
+
+impl Submitted {
+    /// What became of them, once those that were accepted are durable.
+    ///
+    /// # Errors
+    /// [`BatchError::Unavailable`].
+    pub async fn answer(self) -> Result<GroupAnswer, BatchError> {
+        Ok(GroupAnswer {
+            rows: self.answers.await.map_err(|_| Unavailable::Faulted)?,
+            first_goes_at: self.first_goes_at,
+        })
+    }
 }
 
 /// What a group of rows came to.
@@ -66,7 +91,7 @@ impl EngineHandle {
         let shared = &self.shared;
         shared.gate()?;
         // The whole is refused early where it cannot fit.
-        drop(self.room(account, rows.unwrap_or(0))?);
+        let reserved = rows.map(|rows| self.room(account, rows)).transpose()?;
         let _permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
         let (reply, answer) = oneshot::channel();
         let open = OpenBatch {
@@ -84,6 +109,9 @@ impl EngineHandle {
             account: Arc::clone(account),
             batch: writer.batch,
             is_resumed: false,
+            spread,
+            is_completed: false,
+            reserved: Mutex::new(reserved),
             writer,
         })
     }
@@ -99,8 +127,13 @@ impl EngineHandle {
     ) -> Result<BatchDesk, BatchError> {
         let shared = &self.shared;
         shared.gate()?;
-        let writer = shared.batches.begin(id).ok_or(BatchError::InProgress)?;
+        let writer = shared.batches.begin(account.id(), id);
+        let writer = writer.ok_or(BatchError::InProgress)?;
         let batch = self.batch(account.id(), id).await?;
+        if batch.state == BatchState::Cancelled {
+            shared.batches.cancel(id);
+        }
+        let (spread, is_completed) = (batch.spread, batch.completed_at.is_some());
         let known = BatchInput::Known(Box::new(batch));
         shared.delivery.push(DeliveryInput::Batch(known));
         Ok(BatchDesk {
@@ -108,6 +141,9 @@ impl EngineHandle {
             account: Arc::clone(account),
             batch: id,
             is_resumed: true,
+            spread,
+            is_completed,
+            reserved: Mutex::default(),
             writer,
         })
     }
@@ -271,11 +307,11 @@ impl BatchDesk {
         Ok(rows)
     }
 
-    /// Hands in rows: when this returns `Ok`, those that were accepted are durable.
+    /// Hands in rows; their answers come once those that were accepted are durable.
     ///
     /// # Errors
     /// See [`BatchError`]; none of them was taken then.
-    pub async fn accept(&self, requests: &mut Vec<RowRequest>) -> Result<GroupAnswer, BatchError> {
+    pub fn submit(&self, requests: &mut Vec<RowRequest>) -> Result<Submitted, BatchError> {
         let shared = &self.handle.shared;
         shared.gate()?;
         if self.writer.is_cancelled() {
@@ -283,9 +319,9 @@ impl BatchDesk {
             return Err(BatchError::State { state });
         }
         let count = requests.len();
-        let (mut places, before) = self.handle.room(&self.account, count as u64)?;
-        let permit = shared.admission.admit_weight(count);
+        let permit = shared.rows.admit_weight(count);
         let permit = permit.ok_or(Unavailable::Busy)?;
+        let (mut places, before) = self.places(count as u64)?;
         let (replies, answers) = group(count, &self.writer, permit);
         let mut own = Own::default();
         let mut by_partition: FxHashMap<NumberId, Vec<SendCommand>> = FxHashMap::default();
@@ -306,12 +342,27 @@ impl BatchDesk {
                 .partition_of(number)
                 .push(PartitionInput::SendMany(commands));
         }
-        let rows = answers.await.map_err(|_| Unavailable::Faulted)?;
-        drop(places);
-        Ok(GroupAnswer {
-            rows,
+        Ok(Submitted {
+            answers,
             first_goes_at: self.goes_at(before),
         })
+    }
+
+    /// Places for so many: of those that were reserved, or new ones.
+    fn places(&self, count: u64) -> Result<(Place, u64), BatchError> {
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((places, before)) = &mut *reserved
+            && let Some(taken) = places.take(count)
+        {
+            *before += count;
+            return Ok((taken, *before - count));
+        }
+        self.handle.room(&self.account, count)
+    }
+
+    /// Whether every row of it was known before this request.
+    pub fn is_completed(&self) -> bool {
+        self.is_completed
     }
 
     /// When the message that has so many before it is expected to go.
@@ -319,10 +370,12 @@ impl BatchDesk {
         self.handle.shared.now().plus_us(self.wait_us(before))
     }
 
-    /// How long so many messages take at the account's rate, in microseconds.
+    /// How long so many messages take at the account's rate, or at the batch's own pace, in microseconds.
     pub fn wait_us(&self, messages: u64) -> u64 {
         let per_second = u64::from(self.account.limit().per_second).max(1);
-        messages.saturating_mul(1_000_000) / per_second
+        let gap_us = self.spread.map_or(0, |spread| spread.gap_us);
+        let of_rate = messages.saturating_mul(1_000_000) / per_second;
+        of_rate.max(messages.saturating_mul(gap_us))
     }
 
     fn command(
@@ -382,6 +435,7 @@ impl BatchDesk {
         if rows.is_empty() {
             return Ok(());
         }
+        self.handle.shared.gate()?;
         self.note(BatchEvent::Refused(rows)).await
     }
 

@@ -1,5 +1,6 @@
 //! Batches: begun, noted, paused, resumed and cancelled. The supervisor alone decides of their state.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -7,6 +8,7 @@ use didfarm_core::batch::{self, Batch, BatchCommand, BatchEvent, BatchState, Spr
 use didfarm_core::event::Event;
 use didfarm_core::idempotency::GuardedAnswer;
 use didfarm_core::ids::{AccountId, BatchId};
+use rustc_hash::FxHashSet;
 use tokio::sync::oneshot;
 
 use super::DeliverySupervisor;
@@ -15,6 +17,9 @@ use super::scheduling::{Meant, Sweep};
 use crate::admission::Permit;
 use crate::batches::BatchWriter;
 use crate::idempotency::Guard;
+
+/// Cancelled batches that are remembered: far more than have messages under way.
+const CANCELLED_MAX: usize = 100_000;
 
 /// What comes to the supervisor about batches.
 pub(crate) enum BatchInput {
@@ -79,7 +84,7 @@ impl DeliverySupervisor {
             reply,
         } = open;
         let id = BatchId(self.engine.batch_next.fetch_add(1, Ordering::Relaxed));
-        let writer = self.engine.batches.begin(id);
+        let writer = self.engine.batches.begin(account, id);
         let writer = writer.expect("nobody writes to a batch that is new");
         let at = self.batch.at;
         self.pacing.know(&Batch::opened(id, account, spread, at));
@@ -102,10 +107,22 @@ impl DeliverySupervisor {
 
     /// What the records say of a batch counts where nothing newer is known.
     pub(super) fn know_batch(&mut self, batch: &Batch) {
-        self.pacing.know(batch);
         if batch.state == BatchState::Cancelled {
-            self.engine.batches.cancel(batch.id);
+            self.note_cancelled(batch.id);
+        } else if !self.is_cancelled(Some(batch.id)) {
+            self.pacing.know(batch);
         }
+    }
+
+    /// Whether a message's batch was cancelled.
+    pub(super) fn is_cancelled(&self, batch: Option<BatchId>) -> bool {
+        batch.is_some_and(|batch| self.cancelled.holds(batch))
+    }
+
+    fn note_cancelled(&mut self, batch: BatchId) {
+        self.cancelled.add(batch);
+        // Whoever hands in its rows is told as well.
+        self.engine.batches.cancel(batch);
     }
 
     fn command_batch(&mut self, command: CommandBatch) {
@@ -116,7 +133,10 @@ impl DeliverySupervisor {
             permit,
         } = command;
         let (account, id) = (batch.account, batch.id);
-        let state = self.pacing.state(account, id).unwrap_or(batch.state);
+        let state = match self.is_cancelled(Some(id)) {
+            true => BatchState::Cancelled,
+            false => self.pacing.state(account, id).unwrap_or(batch.state),
+        };
         let decided = match batch::decide(state, command) {
             Ok(decided) => decided,
             Err(state) => {
@@ -134,12 +154,13 @@ impl DeliverySupervisor {
                 self.pacing.know(&batch);
                 let paused = command == BatchCommand::Pause;
                 self.pacing.pause(account, id, paused);
-                let caught = self.pacing.waiting_of(account, id) as u64;
+                let live = |message| self.book.is_in_line(message);
+                let caught = self.pacing.waiting_of(account, id, live) as u64;
                 let effect = DeliveryEffect::Caught(reply, caught);
                 self.batch.effects.push(effect);
             }
             BatchCommand::Cancel => {
-                self.engine.batches.cancel(id);
+                self.note_cancelled(id);
                 self.pacing.drop_batch(account, id);
                 let meant = Meant {
                     batch: Some(id),
@@ -153,6 +174,30 @@ impl DeliverySupervisor {
                 self.begin_sweep(sweep);
             }
         }
+    }
+}
+
+/// Batches that were cancelled: what still comes of one does not go. The last of them are kept.
+#[derive(Default)]
+pub(super) struct Cancelled {
+    batches: FxHashSet<BatchId>,
+    order: VecDeque<BatchId>,
+}
+
+impl Cancelled {
+    fn add(&mut self, batch: BatchId) {
+        if self.batches.insert(batch) {
+            self.order.push_back(batch);
+        }
+        if self.order.len() > CANCELLED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.batches.remove(&oldest);
+        }
+    }
+
+    fn holds(&self, batch: BatchId) -> bool {
+        !self.batches.is_empty() && self.batches.contains(&batch)
     }
 }
 

@@ -15,6 +15,8 @@ use didfarm_store::seq::Seq;
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
+use crate::account::Place;
+
 type Slot = u32;
 
 /// Stands for the entry that is being made.
@@ -35,8 +37,10 @@ struct Page {
     submit: Option<Box<Submit>>,
     /// The last entry about it, once it is finished.
     finished: Option<Seq>,
-    /// Whether it waits in its account's line: no deadline is its own until it leaves it.
-    in_line: bool,
+    /// Its place in its account's line: no deadline is its own until it leaves it.
+    place: Option<Place>,
+    /// When it left the line, if it was in one.
+    left_line_at: Option<Timestamp>,
 }
 
 /// The deliveries that the supervisor knows.
@@ -104,7 +108,8 @@ impl Book {
             in_flight,
             submit,
             finished: None,
-            in_line: false,
+            place: None,
+            left_line_at: None,
         };
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -179,16 +184,22 @@ impl Book {
     }
 
     /// Notes that a message waits in its account's line.
-    pub(super) fn line_up(&mut self, message: MessageId) {
+    pub(super) fn line_up(&mut self, message: MessageId, place: Place) {
         if let Some(page) = self.page_mut(message) {
-            page.in_line = true;
+            page.place = Some(place);
         }
+    }
+
+    /// Whether a message waits in its account's line and is still meant to go.
+    pub(super) fn is_in_line(&self, message: MessageId) -> bool {
+        self.page(message).is_some_and(|page| page.place.is_some())
     }
 
     /// A message leaves its line: its validity period begins now.
     pub(super) fn leave_line(&mut self, message: MessageId, now: Timestamp) {
         if let Some(page) = self.page_mut(message) {
-            page.in_line = false;
+            page.place = None;
+            page.left_line_at = Some(now);
             let open = &mut page.in_flight;
             let validity_ms = open.valid_until.ms_since(open.waits_since());
             open.valid_until = now.plus_ms(validity_ms);
@@ -316,13 +327,13 @@ impl Book {
             .map(|page| &page.in_flight)
     }
 
-    /// The same without those that wait in a line.
-    pub(super) fn out_of_line(&self) -> impl Iterator<Item = &InFlight> {
+    /// The same without those that wait in a line, each with when it left one, if it was in one.
+    pub(super) fn out_of_line(&self) -> impl Iterator<Item = (&InFlight, Option<Timestamp>)> {
         self.pages
             .iter()
             .flatten()
-            .filter(|page| page.finished.is_none() && !page.in_line)
-            .map(|page| &page.in_flight)
+            .filter(|page| page.finished.is_none() && page.place.is_none())
+            .map(|page| (&page.in_flight, page.left_line_at))
     }
 
     /// Brings the book in line with what happened to a delivery.
@@ -378,6 +389,7 @@ impl Book {
         };
         page.finished = Some(UNFLUSHED);
         page.submit = None;
+        page.place = None;
         self.unflushed.push(message);
         self.finished.push_back(message);
         while self.finished.len() > self.finished_max {
@@ -492,7 +504,7 @@ mod tests {
     #[test]
     fn a_page_stays_small() {
         assert!(
-            size_of::<Option<Page>>() <= 160,
+            size_of::<Option<Page>>() <= 184,
             "{}",
             size_of::<Option<Page>>()
         );

@@ -8,6 +8,7 @@ use didfarm_core::delivery::{InFlight, Input, Outcome, Phase};
 use didfarm_core::event::Event;
 use didfarm_core::ids::MessageId;
 use didfarm_core::parts;
+use didfarm_core::time::Timestamp;
 
 use super::DeliverySupervisor;
 use super::batch::DeliveryEffect;
@@ -28,10 +29,13 @@ impl DeliverySupervisor {
         self.read_again();
         self.settle_barred();
         self.prune_lines();
+        self.prune_gates();
         let due: Vec<(MessageId, Input)> = self
             .book
             .out_of_line()
-            .filter_map(|in_flight| Some((in_flight.message, self.due(in_flight)?)))
+            .filter_map(|(in_flight, left_line_at)| {
+                Some((in_flight.message, self.due(in_flight, left_line_at)?))
+            })
             .collect();
         for (message, input) in due {
             self.pass_deadline(message, input);
@@ -48,14 +52,15 @@ impl DeliverySupervisor {
     }
 
     /// The deadline that an open delivery has passed, if any.
-    fn due(&self, in_flight: &InFlight) -> Option<Input> {
+    fn due(&self, in_flight: &InFlight, left_line_at: Option<Timestamp>) -> Option<Input> {
         let (now, delivery) = (self.batch.at, &in_flight.delivery);
         let settings = &self.engine.settings.delivery;
         match delivery.phase {
             Phase::Queued if in_flight.is_expired(now) => Some(Input::Expired),
             Phase::Queued => (delivery.submits == 0
                 && delivery.why.is_none()
-                && now.ms_since(in_flight.waits_since()) >= settings.queued_alarm_ms)
+                && now.ms_since(left_line_at.unwrap_or(in_flight.waits_since()))
+                    >= settings.queued_alarm_ms)
                 .then_some(Input::Delayed),
             Phase::InDoubt => (now.ms_since(in_flight.phase_at) >= settings.in_doubt_deadline_ms)
                 .then_some(Input::GiveUp),

@@ -4,6 +4,7 @@
 //! for each window's worth of taken messages, as TCP does it (RFC 5681, 3.1).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use didfarm_core::ids::MessageId;
 use didfarm_core::route::Availability;
@@ -11,6 +12,8 @@ use didfarm_core::time::Timestamp;
 
 use super::circuit::{Circuit, CircuitRules};
 use crate::carriers::Entry;
+use crate::clock::Clock;
+use crate::limiter::tokens::Tokens;
 
 /// At most one halving in so many milliseconds: what was handed over together is throttled together.
 const HALVING_INTERVAL_MS: u64 = 100;
@@ -38,6 +41,8 @@ pub(super) struct Lane {
     /// The same, oldest first; answered ones are skipped.
     pub(super) unanswered: VecDeque<HandedOver>,
     pub(super) circuit: Circuit,
+    /// The segments that it takes a second, where it takes no more.
+    pub(super) tokens: Option<Tokens>,
     /// When it last said anything.
     heard_at: Timestamp,
     /// Silence counts for what was handed over since: what a probe is to find out is not decided by what
@@ -53,8 +58,15 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(entry: &Entry, rules: CircuitRules, now: Timestamp) -> Lane {
+    pub(super) fn new(
+        entry: &Entry,
+        rules: CircuitRules,
+        (clock, now): (&Arc<dyn Clock>, Timestamp),
+    ) -> Lane {
+        let per_second = entry.segments_per_second;
+        let tokens = || Tokens::new(per_second, Arc::clone(clock));
         Lane {
+            tokens: (per_second > 0).then(tokens),
             answer_deadline_ms: entry.answer_deadline_ms,
             receipt_deadline_ms: entry.receipt_deadline_ms,
             waiting: VecDeque::new(),
@@ -184,6 +196,7 @@ mod tests {
             probes: 1,
         };
         Lane {
+            tokens: None,
             answer_deadline_ms: 60_000,
             receipt_deadline_ms: 0,
             waiting: VecDeque::new(),

@@ -3,6 +3,7 @@
 use didfarm_core::delivery::{InFlight, Phase};
 
 use super::DeliverySupervisor;
+use super::gates::second;
 use crate::carriers::CarrierView;
 
 impl DeliverySupervisor {
@@ -13,13 +14,19 @@ impl DeliverySupervisor {
         let stepped_us = self.engine.clock.stepped_us();
         meters.schedule.show(self.calendar.len(), stepped_us);
         meters.parts.set(self.parts.len() as f64);
-        meters.lane.depth.set(self.submitting.waiting() as f64);
+        let waiting = self.submitting.waiting() + self.gates.waiting();
+        meters.lane.depth.set(waiting as f64);
+        meters.in_line.set(self.pacing.waiting() as f64);
         let views = self.submitting.lanes().map(|(id, lane)| CarrierView {
             id,
             circuit: lane.circuit.as_str(),
             waiting: lane.waiting.len(),
             outstanding: lane.outstanding,
             window: lane.window(),
+            rate: lane
+                .tokens
+                .as_ref()
+                .map(|tokens| (tokens.per_second(), tokens.used(second(self.batch.mono)))),
         });
         self.engine.carrier_views.show(views.collect());
     }
@@ -45,8 +52,12 @@ impl DeliverySupervisor {
         for in_flight in self.book.open_deliveries() {
             let phase = in_flight.delivery.phase;
             counts[phase as usize] += 1;
-            if phase == Phase::Queued {
-                oldest_queued = oldest_queued.min(in_flight.waits_since());
+        }
+        // What waits in line waits as it is meant to.
+        for (in_flight, left_line_at) in self.book.out_of_line() {
+            if in_flight.delivery.phase == Phase::Queued {
+                let since = left_line_at.unwrap_or(in_flight.waits_since());
+                oldest_queued = oldest_queued.min(since);
             }
         }
         let meters = &self.engine.meters;

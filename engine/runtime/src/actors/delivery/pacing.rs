@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use didfarm_core::batch::{Batch, BatchState, Spread};
-use didfarm_core::delivery::{InFlight, Input, Phase};
+use didfarm_core::delivery::{InFlight, Input};
 use didfarm_core::ids::{AccountId, BatchId, MessageId};
 use didfarm_core::time::Timestamp;
 use rustc_hash::FxHashMap;
@@ -25,14 +25,10 @@ const AT_HAND_MIN: usize = AT_HAND_MAX / 2;
 const RELEASED_PER_TURN_MAX: usize = 10_000;
 /// How much of what a batch that is spread has missed is made up for, in milliseconds.
 const MADE_UP_MS_MAX: u64 = 1_000;
+/// How long a message that cannot be read holds up those behind it, in milliseconds.
+const STUCK_MS: u64 = 5_000;
 /// The least time between two looks at the lines, in milliseconds.
 const LOOK_INTERVAL_MS: u64 = 10;
-
-/// A message in line.
-struct InLine {
-    message: MessageId,
-    _place: Place,
-}
 
 /// What goes together: a batch, or the scheduled messages whose time came.
 struct Run {
@@ -41,9 +37,13 @@ struct Run {
     spread: Option<Spread>,
     /// When the next one of a batch that is spread may go, by the monotonic clock; `None` before the first.
     next_at: Option<Timestamp>,
-    waiting: VecDeque<InLine>,
+    waiting: VecDeque<MessageId>,
     /// How many of the first are at hand or were asked for.
     at_hand: usize,
+    /// Since when the first one is waited for, which is not at hand.
+    stuck_since: Option<Timestamp>,
+    /// Messages of the batch that are scheduled, and will come to the line.
+    expected: u64,
 }
 
 impl Run {
@@ -55,6 +55,8 @@ impl Run {
             next_at: None,
             waiting: VecDeque::new(),
             at_hand: 0,
+            stuck_since: None,
+            expected: 0,
         }
     }
 
@@ -73,9 +75,24 @@ impl Run {
         }
     }
 
-    fn drop_first(&mut self) {
-        self.waiting.pop_front();
+    fn drop_first(&mut self) -> Option<MessageId> {
+        self.stuck_since = None;
         self.at_hand = self.at_hand.saturating_sub(1);
+        self.waiting.pop_front()
+    }
+
+    /// The first one is not at hand: after a while the others go before it, and it is asked for once more.
+    fn wait_for_first(&mut self, now: Timestamp) {
+        let since = *self.stuck_since.get_or_insert(now);
+        if now.ms_since(since) >= STUCK_MS
+            && let Some(message) = self.drop_first()
+        {
+            self.waiting.push_back(message);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.waiting.is_empty() && !self.paused && self.expected == 0
     }
 }
 
@@ -100,9 +117,36 @@ impl Pacing {
         runs.map(|run| run.waiting.len()).sum()
     }
 
-    /// How many messages of a batch wait in line.
-    pub(super) fn waiting_of(&self, account: AccountId, batch: BatchId) -> usize {
-        self.run(account, batch).map_or(0, |run| run.waiting.len())
+    /// How many messages of a batch wait in line, of those that are still meant to go.
+    pub(super) fn waiting_of(
+        &self,
+        account: AccountId,
+        batch: BatchId,
+        is_live: impl Fn(MessageId) -> bool,
+    ) -> usize {
+        let run = self.run(account, batch);
+        run.map_or(0, |run| {
+            run.waiting
+                .iter()
+                .filter(|message| is_live(**message))
+                .count()
+        })
+    }
+
+    /// A message of a batch is scheduled: it comes to the line when its time comes.
+    pub(super) fn expect(&mut self, account: AccountId, batch: Option<BatchId>) {
+        if batch.is_some() {
+            self.run_mut(account, batch).expected += 1;
+        }
+    }
+
+    /// One that was expected came, or never will.
+    pub(super) fn came(&mut self, account: AccountId, batch: Option<BatchId>) {
+        if let Some(runs) = self.lines.get_mut(&account)
+            && let Some(run) = runs.iter_mut().find(|run| run.batch == batch)
+        {
+            run.expected = run.expected.saturating_sub(1);
+        }
     }
 
     fn run(&self, account: AccountId, batch: BatchId) -> Option<&Run> {
@@ -125,8 +169,7 @@ impl Pacing {
 
     /// Takes over what is known of a batch, unless it is in line already.
     pub(super) fn know(&mut self, batch: &Batch) {
-        let is_over = batch.state == BatchState::Cancelled;
-        if !is_over && self.run(batch.account, batch.id).is_none() {
+        if self.run(batch.account, batch.id).is_none() {
             let run = self.run_mut(batch.account, Some(batch.id));
             run.paused = batch.state == BatchState::Paused;
             run.spread = batch.spread;
@@ -154,14 +197,18 @@ impl Pacing {
         }
     }
 
-    /// Lets go of runs that are over; `is_wanted` tells of batches that may get more.
-    fn prune(&mut self, is_wanted: impl Fn(BatchId) -> bool) {
-        self.lines.retain(|_, runs| {
-            runs.retain(|run| {
-                !run.waiting.is_empty() || run.paused || run.batch.is_some_and(&is_wanted)
-            });
+    /// Lets go of runs that are over; `is_wanted` tells of batches that may get more. Gives the accounts
+    /// whose line is gone.
+    fn prune(&mut self, is_wanted: impl Fn(BatchId) -> bool) -> Vec<AccountId> {
+        let mut gone = Vec::new();
+        self.lines.retain(|account, runs| {
+            runs.retain(|run| !run.is_over() || run.batch.is_some_and(&is_wanted));
+            if runs.is_empty() {
+                gone.push(*account);
+            }
             !runs.is_empty()
         });
+        gone
     }
 }
 
@@ -179,7 +226,7 @@ impl DeliverySupervisor {
             return;
         };
         let (account, batch) = (open.account, open.batch);
-        if batch.is_some_and(|batch| self.engine.batches.is_cancelled(batch)) {
+        if self.is_cancelled(batch) {
             self.drive(message, Input::Cancel);
             return;
         }
@@ -194,11 +241,8 @@ impl DeliverySupervisor {
         let run = self.pacing.run_mut(account, batch);
         let stays = at_hand && run.at_hand == run.waiting.len() && run.at_hand < AT_HAND_MAX;
         run.at_hand += usize::from(stays);
-        run.waiting.push_back(InLine {
-            message,
-            _place: place,
-        });
-        self.book.line_up(message);
+        run.waiting.push_back(message);
+        self.book.line_up(message, place);
         if at_hand && !stays {
             self.book.lay_by(message);
             self.laid_by = self.engine.journal.durable();
@@ -221,17 +265,18 @@ impl DeliverySupervisor {
             let Some(account) = self.engine.directory.account(*account) else {
                 continue;
             };
+            let moves = |run: &Run| run.may_go(now) && !run.waiting.is_empty();
+            account.set_line_moves(runs.iter().any(moves));
             'line: for run in runs.iter_mut() {
-                while let Some(first) = run.waiting.front()
+                while let Some(message) = run.waiting.front().copied()
                     && released.len() < RELEASED_PER_TURN_MAX
                     && run.may_go(now)
                 {
-                    let message = first.message;
-                    let open = book.get(message).map(|open| open.delivery.phase);
-                    if open != Some(Phase::Queued) {
+                    if !book.is_in_line(message) {
                         // It was cancelled, or its peer opted out.
                         run.drop_first();
                     } else if book.waiting(message).is_none() {
+                        run.wait_for_first(now);
                         break;
                     } else if account.take_for_line() {
                         run.pop(now);
@@ -242,10 +287,10 @@ impl DeliverySupervisor {
                 }
             }
             for run in runs.iter_mut() {
-                if run.at_hand <= AT_HAND_MIN && run.at_hand < run.waiting.len() {
+                if !run.paused && run.at_hand <= AT_HAND_MIN && run.at_hand < run.waiting.len() {
                     let until = run.waiting.len().min(AT_HAND_MAX);
                     let next = run.waiting.range(run.at_hand..until);
-                    wanted.extend(next.map(|waiting| waiting.message));
+                    wanted.extend(next);
                     run.at_hand = until;
                 }
             }
@@ -261,7 +306,11 @@ impl DeliverySupervisor {
     /// Lets go of lines that are over.
     pub(super) fn prune_lines(&mut self) {
         let batches = &self.engine.batches;
-        self.pacing.prune(|batch| batches.writes(batch));
+        for account in self.pacing.prune(|batch| batches.writes(batch)) {
+            if let Some(account) = self.engine.directory.account(account) {
+                account.set_line_moves(false);
+            }
+        }
     }
 }
 

@@ -26,8 +26,10 @@ pub(crate) struct Rebuilt {
     pub(super) queued: Vec<MessageId>,
     /// Messages that wait in their account's line, in the order in which they came to it.
     pub(super) in_line: Vec<MessageId>,
-    /// The batches of what waits.
+    /// The batches of what waits, and those that rows may still come of.
     pub(super) batches: Vec<Batch>,
+    /// The batches of scheduled messages, once for each.
+    pub(super) expected: Vec<(AccountId, BatchId)>,
     /// Messages that wait and whose batch was cancelled.
     pub(super) cancelled: Vec<MessageId>,
     /// Messages that were being submitted.
@@ -37,13 +39,17 @@ pub(crate) struct Rebuilt {
 }
 
 impl Rebuilt {
-    /// Reads the records.
-    pub(crate) fn read(records: &Records, settings: &Settings) -> Result<Rebuilt, RecordsError> {
+    /// Reads the records; rows may still come of some batches.
+    pub(crate) fn read(
+        records: &Records,
+        settings: &Settings,
+        written_to: &[(AccountId, BatchId)],
+    ) -> Result<Rebuilt, RecordsError> {
         let (engine, delivery) = (&settings.engine, &settings.delivery);
         let mut book = Book::new(engine.recent_finished_max, records.meta()?.seq);
         let (mut waiting, mut unanswered): (Vec<InFlight>, _) = (Vec::new(), Vec::new());
         let (mut slots, mut scheduled) = (Vec::new(), Vec::new());
-        let (mut in_line, mut batched) = (Vec::new(), Vec::new());
+        let (mut in_line, mut batched, mut expected) = (Vec::new(), Vec::new(), Vec::new());
         records.each_in_flight(|open| match open.delivery.phase {
             // Their texts stay in the records until their time comes.
             Phase::Scheduled => {
@@ -54,6 +60,7 @@ impl Rebuilt {
                     message: open.message,
                 });
                 scheduled.push((open.conversation, open.message));
+                expected.extend(open.batch.map(|batch| (open.account, batch)));
                 batched.extend(open.batch.map(|batch| (open.account, batch, open.message)));
                 book.open(open, None);
             }
@@ -78,16 +85,30 @@ impl Rebuilt {
         let mut queued: Vec<(Timestamp, MessageId)> = Vec::new();
         let pairs = waiting.iter().map(|open| (open.conversation, open.message));
         let barred = barred(records, scheduled.into_iter().chain(pairs))?;
-        for open in waiting {
+        for mut open in waiting {
             if open.delivery.phase == Phase::Queued {
                 queued.push((open.waits_since(), open.message));
             }
-            let submit = records.message(open.message)?.and_then(submit);
+            let mut submit = records.message(open.message)?.and_then(submit);
+            if let Some(batch) = open.batch {
+                batched.push((open.account, batch, open.message));
+                // Its validity period began when it left its line, which is not kept: it has a whole one left.
+                let validity_ms = open.valid_until.ms_since(open.accepted_at);
+                open.valid_until = open.phase_at.plus_ms(validity_ms);
+                if let Some(submit) = &mut submit {
+                    submit.valid_until = open.valid_until;
+                }
+            }
             book.open(open, submit.map(Box::new));
         }
         queued.sort_unstable();
         in_line.sort_unstable();
-        let (batches, cancelled) = batches_of(records, batched)?;
+        let (mut batches, cancelled) = batches_of(records, batched)?;
+        for (account, id) in written_to {
+            if batches.iter().all(|known| known.id != *id) {
+                batches.extend(records.batch(*account, *id)?);
+            }
+        }
         let age_min_ms = delivery
             .parked_receipt_age_max_ms
             .min(delivery.parked_receipt_age_max_whatsapp_ms);
@@ -108,6 +129,7 @@ impl Rebuilt {
             in_line: in_line.into_iter().map(|(_, message)| message).collect(),
             batches,
             cancelled,
+            expected,
             queued: queued.into_iter().map(|(_, message)| message).collect(),
             unanswered,
             barred,

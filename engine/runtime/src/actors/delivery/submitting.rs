@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use didfarm_carriers::SubmitAnswer;
@@ -22,8 +23,10 @@ use tokio::sync::oneshot;
 use super::DeliverySupervisor;
 use super::batch::DeliveryEffect;
 use super::circuit::CircuitRules;
+use super::gates::{Passage, second};
 use super::lane::{HandedOver, Lane};
 use crate::carriers::Carriers;
+use crate::clock::Clock;
 use crate::meters::AnswerOutcome;
 use crate::operate::{OperateError, Resolution};
 
@@ -55,7 +58,11 @@ pub(super) struct Submitting {
 }
 
 impl Submitting {
-    pub(super) fn new(carriers: &Carriers, settings: &Settings, now: Timestamp) -> Submitting {
+    pub(super) fn new(
+        carriers: &Carriers,
+        settings: &Settings,
+        (clock, now): (&Arc<dyn Clock>, Timestamp),
+    ) -> Submitting {
         let rules = CircuitRules {
             failures_max: settings.circuit.failures_max,
             open_ms: settings.circuit.open_ms,
@@ -63,7 +70,7 @@ impl Submitting {
             probes: settings.circuit.probes,
         };
         let lane = |entry: &crate::carriers::Entry| {
-            let lane = Lane::new(entry, rules, now);
+            let lane = Lane::new(entry, rules, (clock, now));
             (entry.carrier.id(), lane)
         };
         Submitting {
@@ -142,7 +149,13 @@ impl Submitting {
 impl DeliverySupervisor {
     /// Puts a queued message into the lane of the carrier that is to have it.
     pub(super) fn enqueue(&mut self, message: MessageId) {
-        let phase = self.book.get(message).map(|open| open.delivery.phase);
+        let open = self.book.get(message);
+        let batch = open.and_then(|open| open.batch);
+        let phase = open.map(|open| open.delivery.phase);
+        if self.is_cancelled(batch) {
+            self.drive(message, Input::Cancel);
+            return;
+        }
         if phase != Some(Phase::Queued) {
             // It expired while it rested, or a receipt told that a carrier has it after all.
             self.submitting.forget(message);
@@ -188,30 +201,56 @@ impl DeliverySupervisor {
         }
         for place in 0..self.submitting.lanes.len() {
             while let Some(message) = self.submitting.lanes[place].1.next() {
-                self.hand_over(place, message);
+                let goes_on = self.hand_over(place, message);
                 self.flush_if_full();
+                if !goes_on {
+                    break;
+                }
             }
         }
         true
     }
 
-    fn hand_over(&mut self, place: usize, message: MessageId) {
+    /// Hands a message over, or has it wait where it is to wait; `false` when its carrier takes no more now.
+    fn hand_over(&mut self, place: usize, message: MessageId) -> bool {
         let carrier = self.submitting.lanes[place].0;
         let Some(in_flight) = self.book.get(message) else {
-            return;
+            return true;
         };
         if in_flight.is_expired(self.batch.at) {
             self.drive(message, Input::Expired);
-            return;
+            return true;
         }
         if self.engine.bars.holds(in_flight.conversation, message) {
             let reason = Reason::OptedOut;
             self.drive(message, Input::Forbid { reason });
-            return;
+            return true;
         }
         if self.engine.quarantine.holds(in_flight.number) {
             self.submitting.held.push(message);
-            return;
+            return true;
+        }
+        let segments = self
+            .book
+            .waiting(message)
+            .map_or(1, |submit| submit.segments);
+        match self.gates.pass(in_flight, segments, self.batch.mono) {
+            Passage::Open => {}
+            Passage::Waits => return true,
+            Passage::Later(wait) => {
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                let due = self.batch.mono.plus_ms(wait_ms.saturating_add(1));
+                self.submitting.resting.push(Reverse((due, message)));
+                return true;
+            }
+        }
+        let lane = &mut self.submitting.lanes[place].1;
+        if let Some(tokens) = &mut lane.tokens
+            && !tokens.take(u32::from(segments), second(self.batch.mono))
+        {
+            lane.waiting.push_front(message);
+            self.gates.stays_through(message);
+            return false;
         }
         let reason = self.submitting.reasons.remove(&message);
         let route = Route {
@@ -222,18 +261,19 @@ impl DeliverySupervisor {
             self.drive(message, Input::Start { route }),
             Outcome::Moved(_)
         ) {
-            return;
+            return true;
         }
         let Some(submit) = self.book.submit(message) else {
             tracing::error!(%message, "a queued message has nothing to submit; it stays in doubt");
             self.drive(message, Input::NoAnswer);
-            return;
+            return true;
         };
         let lane = &mut self.submitting.lanes[place].1;
         lane.handed_over(message, submit.submit, self.batch.mono);
         self.batch
             .effects
             .push(DeliveryEffect::Submit(carrier, submit));
+        true
     }
 
     /// A carrier answers a submit.
