@@ -8,6 +8,7 @@ mod events;
 mod forwarding;
 mod messages;
 mod numbers;
+mod pools;
 mod portal;
 mod quote;
 mod scheduled;
@@ -104,6 +105,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             resource("/api/v1/wallet/ledger/export", "GET")
                 .route(web::get().to(serve(Route::LedgerExport, wallet::export))),
         )
+        .configure(pools::routes)
         .configure(stops::routes)
         .configure(consent::routes)
         .configure(webhooks::routes);

@@ -7,6 +7,7 @@ pub(crate) mod consent;
 pub(crate) mod events;
 pub(crate) mod numbers;
 pub(crate) mod operators;
+pub(crate) mod pools;
 pub(crate) mod portal;
 pub(crate) mod quote;
 pub(crate) mod troubles;

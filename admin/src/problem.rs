@@ -23,6 +23,7 @@
 //! | `prefix_stopped` | 403 | `errors`, `prefix`, `since`, `ends_at` |
 //! | `not_found` | 404 | |
 //! | `number_unknown` | 404 | `errors` |
+//! | `pool_unknown` | 404 | `errors` |
 //! | `method_not_allowed` | 405 | `Allow` |
 //! | `request_timeout` | 408 | |
 //! | `number_not_active` | 409 | `errors` |
@@ -33,13 +34,16 @@
 //! | `number_taken` | 409 | `errors` |
 //! | `too_many_keys` | 409 | |
 //! | `too_many_endpoints` | 409 | |
+//! | `too_many_pools` | 409 | |
+//! | `number_pooled` | 409 | `errors`, `pool` |
+//! | `pool_without_sender` | 409 | `errors` |
 //! | `recovery_running` | 409 | |
 //! | `recovery_not_running` | 409 | |
 //! | `message_under_way` | 409 | `message_status` |
 //! | `too_many_scheduled` | 409 | |
 //! | `not_in_doubt` | 409 | |
-//! | `batch_state` | 409 | `state` |
 //! | `idempotency_in_progress` | 409 | `Retry-After` |
+//! | `batch_state` | 409 | `state` |
 //! | `payload_too_large` | 413 | |
 //! | `unsupported_media_type` | 415 | |
 //! | `unsupported_encoding` | 415 | |
@@ -57,10 +61,11 @@
 //! | `endpoint_unfit` | 422 | `errors` |
 //! | `url_unfit` | 422 | `errors` |
 //! | `recovery_unfit` | 422 | `errors` |
+//! | `pool_numbers_invalid` | 422 | `errors` |
 //! | `auto_reply_invalid` | 422 | `errors` |
 //! | `email_invalid` | 422 | `errors` |
-//! | `idempotency_key_reused` | 422 | `errors` |
 //! | `placeholder_missing` | 422 | `errors` |
+//! | `idempotency_key_reused` | 422 | `errors` |
 //! | `backlog_full` | 429 | `Retry-After`, `waiting`, `max` |
 //! | `rate_limited` | 429 | `Retry-After`, `RateLimit` |
 //! | `prefix_busy` | 429 | `errors`, `prefix`, `Retry-After` |
