@@ -9,6 +9,7 @@ mod forwarding;
 mod limits;
 mod messages;
 mod numbers;
+mod pools;
 mod portal;
 mod quote;
 mod scheduled;
@@ -109,6 +110,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             resource("/api/v1/wallet/ledger/export", "GET")
                 .route(web::get().to(serve(Route::LedgerExport, wallet::export))),
         )
+        .configure(pools::routes)
         .configure(stops::routes)
         .configure(consent::routes)
         .configure(webhooks::routes);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use didfarm_core::ids::{AccountId, EventId, ID_MAX, NumberId};
+use didfarm_core::ids::{AccountId, EventId, ID_MAX, NumberId, PoolId};
 use didfarm_core::time::Timestamp;
 use didfarm_mail::address::Address;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -87,7 +87,7 @@ macro_rules! named_id {
     };
 }
 
-named_id!(AccountId(u32), NumberId(u32), EventId(u64));
+named_id!(AccountId(u32), NumberId(u32), EventId(u64), PoolId(u64));
 
 impl<'de, T: NamedId> Deserialize<'de> for Spelled<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

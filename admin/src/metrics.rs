@@ -76,6 +76,8 @@ routes! {
     Events = "events",
     /// `GET` and `PATCH /api/v1/account`, and its stops
     Account = "account",
+    /// `/api/v1/sms/pools` and one of them
+    Pools = "pools",
     /// `POST /api/v1/sms/quote`
     Quote = "quote",
     /// `GET /api/v1/wallet/ledger`

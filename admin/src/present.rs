@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod limits;
 pub(crate) mod numbers;
 pub(crate) mod operators;
+pub(crate) mod pools;
 pub(crate) mod portal;
 pub(crate) mod quote;
 pub(crate) mod troubles;

@@ -23,6 +23,7 @@
 //! | `prefix_stopped` | 403 | `errors`, `prefix`, `since`, `ends_at` |
 //! | `not_found` | 404 | |
 //! | `number_unknown` | 404 | `errors` |
+//! | `pool_unknown` | 404 | `errors` |
 //! | `method_not_allowed` | 405 | `Allow` |
 //! | `request_timeout` | 408 | |
 //! | `number_not_active` | 409 | `errors` |
@@ -33,6 +34,9 @@
 //! | `number_taken` | 409 | `errors` |
 //! | `too_many_keys` | 409 | |
 //! | `too_many_endpoints` | 409 | |
+//! | `too_many_pools` | 409 | |
+//! | `number_pooled` | 409 | `errors`, `pool` |
+//! | `pool_without_sender` | 409 | `errors` |
 //! | `recovery_running` | 409 | |
 //! | `recovery_not_running` | 409 | |
 //! | `message_under_way` | 409 | `message_status` |
@@ -57,6 +61,7 @@
 //! | `endpoint_unfit` | 422 | `errors` |
 //! | `url_unfit` | 422 | `errors` |
 //! | `recovery_unfit` | 422 | `errors` |
+//! | `pool_numbers_invalid` | 422 | `errors` |
 //! | `auto_reply_invalid` | 422 | `errors` |
 //! | `email_invalid` | 422 | `errors` |
 //! | `placeholder_missing` | 422 | `errors` |

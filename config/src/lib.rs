@@ -36,9 +36,9 @@ pub use sections::{
     AbuseSettings, AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings,
     CircuitSettings, ConsentSettings, DeliverySettings, EngineSettings, HostedNumber, HttpSettings,
     LimitSettings, LogFormat, LogSettings, MailSettings, NumberSettings, NumberValidation,
-    OpsSettings, PriceSettings, ProtocolSettings, ReplySettings, RouteChannel, RouteSettings,
-    SimulatorSettings, SmppBind, SmppCoding, SmppConcatenation, SmppIds, SmppSettings,
-    SmtpSecurity, SmtpSettings, StoreSettings, TargetSettings, TelnyxSettings, TwilioSettings,
-    WebhookSettings, WhatsAppNumber, WhatsAppSettings,
+    OpsSettings, PoolSettings, PriceSettings, ProtocolSettings, ReplySettings, RouteChannel,
+    RouteSettings, SimulatorSettings, SmppBind, SmppCoding, SmppConcatenation, SmppIds,
+    SmppSettings, SmtpSecurity, SmtpSettings, StoreSettings, TargetSettings, TelnyxSettings,
+    TwilioSettings, WebhookSettings, WhatsAppNumber, WhatsAppSettings,
 };
 pub use settings::Settings;

@@ -77,6 +77,7 @@ pub(crate) const ROOT: &[Rule] = &[
     rule("webhooks", Allowed::Section(webhooks::WEBHOOKS)),
     rule("consent", Allowed::Section(CONSENT)),
     rule("abuse", Allowed::Section(ABUSE)),
+    rule("pools", Allowed::Section(POOLS)),
     rule("mail", Allowed::Section(mail::MAIL)),
     rule("simulator", Allowed::Section(SIMULATOR)),
     rule("carriers", carriers::CARRIERS),
@@ -226,6 +227,18 @@ const CONSENT: &[Rule] = &[
     rule("opted_out_text", text_or_nothing(ANSWER_CHARS_MAX)),
     rule("opted_in_text", text_or_nothing(ANSWER_CHARS_MAX)),
     rule("help_text", text_or_nothing(ANSWER_CHARS_MAX)),
+];
+
+const POOLS: &[Rule] = &[
+    whole_or_zero(
+        "delivered_share_min",
+        "percent",
+        100,
+        "every number healthy",
+    ),
+    whole("messages_min", "messages", 1, 1_000_000),
+    whole("window_s", "seconds", 10, DAY_MS / SECOND_MS),
+    whole("probe_interval_s", "seconds", 1, DAY_MS / SECOND_MS),
 ];
 
 const ABUSE: &[Rule] = &[

@@ -10,6 +10,7 @@ mod engine;
 mod front;
 mod mail;
 mod money;
+mod pools;
 mod routes;
 mod simulator;
 mod store;
@@ -31,6 +32,7 @@ pub use front::{
 };
 pub use mail::{MailSettings, ReplySettings, SmtpSecurity, SmtpSettings};
 pub use money::PriceSettings;
+pub use pools::PoolSettings;
 pub use routes::{RouteChannel, RouteSettings, TargetSettings};
 pub use simulator::SimulatorSettings;
 pub use store::StoreSettings;

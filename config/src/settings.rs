@@ -11,8 +11,8 @@ use crate::problem::{Problem, SettingsErrors};
 use crate::sections::{
     AbuseSettings, AccountSettings, CallbackSettings, CaptureSettings, CarrierSettings,
     CircuitSettings, ConsentSettings, DeliverySettings, EngineSettings, HttpSettings,
-    LimitSettings, LogSettings, MailSettings, NumberSettings, OpsSettings, PriceSettings,
-    RouteSettings, SimulatorSettings, StoreSettings, WebhookSettings,
+    LimitSettings, LogSettings, MailSettings, NumberSettings, OpsSettings, PoolSettings,
+    PriceSettings, RouteSettings, SimulatorSettings, StoreSettings, WebhookSettings,
 };
 
 /// Every setting of the daemon.
@@ -51,6 +51,8 @@ pub struct Settings {
     pub consent: ConsentSettings,
     /// Where accounts may send to, and how much.
     pub abuse: AbuseSettings,
+    /// When a number of a pool is skipped.
+    pub pools: PoolSettings,
     /// Mails, and replies to them.
     pub mail: MailSettings,
     /// The carrier that is none.
@@ -85,6 +87,7 @@ impl Default for Settings {
             webhooks: WebhookSettings::default(),
             consent: ConsentSettings::default(),
             abuse: AbuseSettings::default(),
+            pools: PoolSettings::default(),
             mail: MailSettings::default(),
             simulator: SimulatorSettings::default(),
             carriers: Vec::new(),

@@ -59,7 +59,10 @@ pub(super) async fn forward(exchange: &mut Exchange) -> Result<HttpResponse, Pro
         }
         Asked::Again(GuardedAnswer::Mail(id)) => (id, true),
         Asked::Again(
-            GuardedAnswer::Message(..) | GuardedAnswer::Endpoint(_) | GuardedAnswer::Batch(_),
+            GuardedAnswer::Message(..)
+            | GuardedAnswer::Endpoint(_)
+            | GuardedAnswer::Batch(_)
+            | GuardedAnswer::Pool(_),
         ) => {
             return Err(limited(idempotency::misled()));
         }

@@ -42,7 +42,7 @@ pub(super) async fn quote(exchange: &mut Exchange) -> Result<HttpResponse, Probl
     let (to, asks_smart) = (request.to.clone(), request.smart_encoding);
     let number_field = match request.from {
         Some(Sender::Id(_)) => "from_number_id",
-        Some(Sender::Number(_)) | None => "from",
+        Some(Sender::Number(_) | Sender::Pool(_)) | None => "from",
     };
     let quoted = exchange.front().engine.quote(&account, request);
     let quoted = quoted.map_err(|refusal| asked_by(exchange, number_field).send(refusal.into()))?;
@@ -61,7 +61,7 @@ fn read(bytes: &[u8], validation: Validation) -> Result<(QuoteRequest, Channel),
     } = json::parse(bytes)?;
     let from = match (&from, from_number_id) {
         (None, None) => None,
-        (Some(_), _) | (None, Some(_)) => Some(sender(from.as_deref(), from_number_id)?),
+        (Some(_), _) | (None, Some(_)) => Some(sender(from.as_deref(), from_number_id, None)?),
     };
     let channel = read_channel(channel.as_deref())?;
     let request = QuoteRequest {

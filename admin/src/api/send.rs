@@ -9,7 +9,7 @@ use actix_web::HttpResponse;
 use didfarm_core::channel::Channel;
 use didfarm_core::content::Content;
 use didfarm_core::e164::{E164, Validation};
-use didfarm_core::ids::{AccountId, NumberId};
+use didfarm_core::ids::{AccountId, NumberId, PoolId};
 use didfarm_core::peer::{Peer, PeerName};
 use didfarm_core::segments::BODY_CHARS_MAX;
 use didfarm_core::time::Timestamp;
@@ -47,6 +47,7 @@ struct SendBody<'a> {
     #[serde(borrow)]
     from: Option<Text<'a>>,
     from_number_id: Option<Spelled<NumberId>>,
+    from_pool: Option<Spelled<PoolId>>,
     #[serde(borrow)]
     to: Option<Text<'a>>,
     #[serde(borrow)]
@@ -94,6 +95,7 @@ pub(super) async fn send(
     let number_field = match request.from {
         Sender::Number(_) => "from",
         Sender::Id(_) => "from_number_id",
+        Sender::Pool(_) => "from_pool",
     };
     let engine = &exchange.front().engine;
     let sent = engine.send_guarded(&account, request, guard).await;
@@ -112,9 +114,10 @@ pub(crate) async fn again(
             let sent = engine.sent_message(account, *id, *send_at).await;
             sent.map_err(|error| asked(exchange).read(error))
         }
-        GuardedAnswer::Endpoint(_) | GuardedAnswer::Mail(_) | GuardedAnswer::Batch(_) => {
-            Err(idempotency::misled())
-        }
+        GuardedAnswer::Endpoint(_)
+        | GuardedAnswer::Mail(_)
+        | GuardedAnswer::Batch(_)
+        | GuardedAnswer::Pool(_) => Err(idempotency::misled()),
     }
 }
 
@@ -161,6 +164,7 @@ pub(super) fn read_row(
     let SendBody {
         from,
         from_number_id,
+        from_pool,
         to,
         body,
         channel,
@@ -171,9 +175,9 @@ pub(super) fn read_row(
         priority,
         smart_encoding: smart,
     } = json::parse(body)?;
-    let from = match (from, from_number_id, defaults.from) {
-        (None, None, Some(sender)) => sender,
-        (from, id, _) => sender(from.as_deref(), id)?,
+    let from = match (from, from_number_id, from_pool, defaults.from) {
+        (None, None, None, Some(sender)) => sender,
+        (from, id, pool, _) => sender(from.as_deref(), id, pool)?,
     };
     let channel = match (channel, defaults.channel) {
         (None, Some(channel)) => channel,
@@ -292,16 +296,28 @@ pub(crate) fn validity(
     Err(Problem::invalid("validity_period", fault))
 }
 
-pub(super) fn sender(from: Option<&str>, id: Option<Spelled<NumberId>>) -> Result<Sender, Problem> {
-    match (from, id) {
+/// Reads who sends: a number by itself or by its id, or a pool.
+///
+/// # Errors
+/// `sender_not_single`, `invalid_number`.
+pub(super) fn sender(
+    from: Option<&str>,
+    id: Option<Spelled<NumberId>>,
+    pool: Option<Spelled<PoolId>>,
+) -> Result<Sender, Problem> {
+    match (from, id, pool) {
         // Our own numbers are known one by one: there is no need to look them up in numbering plans.
-        (Some(_), None) => read_number("from", from, Validation::Syntax).map(Sender::Number),
-        (None, Some(Spelled(id))) => Ok(Sender::Id(id)),
-        (Some(_), Some(_)) => Err(not_single(
+        (Some(_), None, None) => read_number("from", from, Validation::Syntax).map(Sender::Number),
+        (None, Some(Spelled(id)), None) => Ok(Sender::Id(id)),
+        (None, None, Some(Spelled(pool))) => Ok(Sender::Pool(pool)),
+        (Some(_), Some(_), None) => Err(not_single(
             "both from and from_number_id are given; send one of them",
         )),
-        (None, None) => Err(not_single(
-            "neither from nor from_number_id is given; send one of them",
+        (_, _, Some(_)) => Err(not_single(
+            "from_pool is given beside from or from_number_id; send one of them",
+        )),
+        (None, None, None) => Err(not_single(
+            "neither from nor from_number_id nor from_pool is given; send one of them",
         )),
     }
 }

@@ -117,7 +117,10 @@ async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
                 (exchange.front().engine.created_endpoint(endpoint), true)
             }
             Asked::Again(
-                GuardedAnswer::Message(..) | GuardedAnswer::Mail(_) | GuardedAnswer::Batch(_),
+                GuardedAnswer::Message(..)
+                | GuardedAnswer::Mail(_)
+                | GuardedAnswer::Batch(_)
+                | GuardedAnswer::Pool(_),
             ) => {
                 return Err(idempotency::misled());
             }

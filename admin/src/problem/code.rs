@@ -68,6 +68,8 @@ codes! {
     NotFound = "not_found", 404, "Not found";
     /// The number is not one that the caller may use.
     NumberUnknown = "number_unknown", 404, "The number is not known";
+    /// The account has no such pool.
+    PoolUnknown = "pool_unknown", 404, "The pool is not known";
     /// The path has no such method.
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed";
     /// The body took too long.
@@ -88,6 +90,12 @@ codes! {
     TooManyKeys = "too_many_keys", 409, "The account has too many keys";
     /// The account has as many endpoints as it may have.
     TooManyEndpoints = "too_many_endpoints", 409, "The account has too many webhook endpoints";
+    /// The account has as many pools as it may have.
+    TooManyPools = "too_many_pools", 409, "The account has too many pools";
+    /// The number is in another pool; `pool` says in which.
+    NumberPooled = "number_pooled", 409, "The number is in another pool";
+    /// No number of the pool can send on the channel.
+    PoolWithoutSender = "pool_without_sender", 409, "No number of the pool can send";
     /// A recovery of the endpoint goes on already.
     RecoveryRunning = "recovery_running", 409, "A recovery is under way";
     /// No recovery of the endpoint goes on.
@@ -114,8 +122,8 @@ codes! {
     BodyEmpty = "body_empty", 422, "The message has no text";
     /// The text has too many characters.
     BodyTooLong = "body_too_long", 422, "The message is too long";
-    /// Both or neither of `from` and `from_number_id`.
-    SenderNotSingle = "sender_not_single", 422, "Exactly one of from and from_number_id is required";
+    /// None or several of `from`, `from_number_id` and `from_pool`.
+    SenderNotSingle = "sender_not_single", 422, "Exactly one sender is required";
     /// No carrier is routed for the number, the destination and the channel.
     NoRoute = "no_route", 422, "No carrier is routed for this message";
     /// The channel cannot carry the content, or cannot reach the peer.
@@ -136,6 +144,8 @@ codes! {
     UrlUnfit = "url_unfit", 422, "Nothing can be sent to this URL";
     /// A range or a pace of a recovery that makes no sense.
     RecoveryUnfit = "recovery_unfit", 422, "The recovery cannot be like this";
+    /// Numbers that make no pool.
+    PoolNumbersInvalid = "pool_numbers_invalid", 422, "The numbers make no pool";
     /// Auto-reply rules that do not fit.
     AutoReplyInvalid = "auto_reply_invalid", 422, "The auto-reply rules are not valid";
     /// No mail address.

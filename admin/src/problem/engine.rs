@@ -141,6 +141,14 @@ impl Asked {
         }
     }
 
+    /// The field that named a pool: beside those that name a number it has its own.
+    fn pool_field(self) -> &'static str {
+        match self.number_field {
+            "from" | "from_number_id" => "from_pool",
+            field => field,
+        }
+    }
+
     fn refused(self, refusal: Refusal) -> Problem {
         let detail = refusal.to_string();
         let at = |code, field| Problem::of_field(code, field, detail.clone());
@@ -201,6 +209,13 @@ impl Asked {
                 at(Code::SendAtInvalid, "send_at")
             }
             Refusal::TooManyScheduled { .. } => Problem::new(Code::TooManyScheduled, detail),
+            Refusal::PoolUnknown { .. } => at(Code::PoolUnknown, self.pool_field()),
+            Refusal::PoolWithoutSender { .. } => at(Code::PoolWithoutSender, self.pool_field()),
+            Refusal::PoolNumbersUnfit { .. } => at(Code::PoolNumbersInvalid, "numbers"),
+            Refusal::NumberPooled { pool, .. } => {
+                at(Code::NumberPooled, "numbers").with_member("pool", format!("\"{pool}\""))
+            }
+            Refusal::TooManyPools { .. } => Problem::new(Code::TooManyPools, detail),
             Refusal::LimitOutOfRange => at(Code::LimitInvalid, "rate_per_second"),
         }
     }

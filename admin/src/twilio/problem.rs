@@ -14,6 +14,8 @@
 //! | `invalid_number` | `From` | 21212 | 400 |
 //! | `invalid_number` | any other | 21211 | 400 |
 //! | `number_unknown` | | 21659 | 400 |
+//! | `pool_unknown` | | 21701 | 400 |
+//! | `pool_without_sender` | | 21703 | 400 |
 //! | `number_not_active`, `sms_not_available`, `channel_disabled` | | 21606 | 400 |
 //! | `opted_out` | | 21610 | 400 |
 //! | `window_closed` | | 63016 | 400 |
@@ -106,6 +108,8 @@ fn code_of_send(code: Code, is: impl Fn(&str) -> bool) -> Option<u32> {
         Code::InvalidNumber if is("From") => 21_212,
         Code::InvalidNumber => 21_211,
         Code::NumberUnknown => 21_659,
+        Code::PoolUnknown => 21_701,
+        Code::PoolWithoutSender => 21_703,
         Code::NumberNotActive | Code::SmsNotAvailable | Code::ChannelDisabled => 21_606,
         Code::OptedOut => 21_610,
         Code::WindowClosed => 63_016,

@@ -14,7 +14,7 @@ use didfarm_core::webhook::endpoint::URL_BYTES_MAX;
 use didfarm_runtime::account::AccountHandle;
 use didfarm_runtime::idempotency::GuardedRoute;
 use didfarm_runtime::send::{Priority, SendRequest, Sender, SentMessage};
-use didfarm_webhooks::twilio::WHATSAPP_PREFIX;
+use didfarm_webhooks::twilio::{WHATSAPP_PREFIX, sid};
 
 use super::access;
 use super::form::Form;
@@ -28,6 +28,8 @@ use crate::problem::{Code, Problem};
 
 /// The most bytes of a text and of the URL for its status together: a record holds both.
 const TEXT_AND_URL_BYTES_MAX: usize = 7 * 1024;
+/// The parameter that names a messaging service.
+const SERVICE: &str = "MessagingServiceSid";
 /// The most attachments: WhatsApp has one in a message.
 const MEDIA_MAX: usize = 1;
 
@@ -74,8 +76,12 @@ async fn carry_out(
             judged.map_err(|error| asked_by(exchange, "From").webhook(error, "StatusCallback"));
         request.status_url = Some(judged?);
     }
+    let number_field = match request.from {
+        Sender::Pool(_) => SERVICE,
+        Sender::Number(_) | Sender::Id(_) => "From",
+    };
     let sent = engine.send_guarded(account, request, guard).await;
-    sent.map_err(|error| asked_by(exchange, "From").send(error))
+    sent.map_err(|error| asked_by(exchange, number_field).send(error))
 }
 
 fn read(exchange: &Exchange, account: &AccountHandle, form: &Form) -> Result<SendRequest, Problem> {
@@ -117,7 +123,8 @@ fn channel_of(form: &Form) -> Result<(Channel, &str), Problem> {
     Ok((channel, peer))
 }
 
-/// Our number. A messaging service stands for the account's only number that carries the channel.
+/// Our number, or the pool that a messaging service is. In an account without pools any messaging service
+/// stands for the only number that carries the channel.
 fn sender(
     exchange: &Exchange,
     account: &AccountHandle,
@@ -129,8 +136,13 @@ fn sender(
         let number = read_number("From", Some(number), Validation::Syntax)?;
         return Ok(Sender::Number(number));
     }
-    if form.get("MessagingServiceSid").is_none() {
-        return Err(Problem::missing("From"));
+    let service = form.get(SERVICE).ok_or_else(|| Problem::missing("From"))?;
+    let engine = &exchange.front().engine;
+    if engine.has_pools(account) {
+        let pool = sid::read_pool(service).filter(|id| engine.pool(account, *id).is_some());
+        let detail = "is the sid of no pool of this account";
+        let unknown = || Problem::of_field(Code::PoolUnknown, SERVICE, detail);
+        return pool.map(Sender::Pool).ok_or_else(unknown);
     }
     let carries = |number: &&Number| {
         number.state == NumberState::Active
@@ -139,7 +151,7 @@ fn sender(
                 Channel::WhatsApp => number.whatsapp,
             }
     };
-    let numbers = exchange.front().engine.numbers(account.id());
+    let numbers = engine.numbers(account.id());
     let mut fitting = numbers.iter().filter(carries);
     match (fitting.next(), fitting.next()) {
         (Some(number), None) => Ok(Sender::Id(number.id)),

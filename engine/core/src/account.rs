@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::abuse::country::Countries;
 use crate::abuse::range::RangeKinds;
 use crate::abuse::stop::{Stops, TrafficRange, TrafficStop};
-use crate::ids::{AccountId, MessageId};
+use crate::ids::{AccountId, MessageId, NumberId, PoolId};
 use crate::mail::ADDRESS_BYTES_MAX;
 use crate::money::Micros;
+use crate::pool::{self, Pool};
 use crate::quiet::QuietHours;
 use crate::refusal::Refusal;
 use crate::spending::Spending;
@@ -87,6 +88,11 @@ pub struct Account {
     pub ranges_open: RangeKinds,
     /// The ranges that it sends no more to.
     pub stops: Stops,
+    /// Its pools of numbers, by id. They have rows of their own.
+    #[serde(skip)]
+    pub pools: Vec<Pool>,
+    /// The count of the last pool that it ever had.
+    pub pool_last: u32,
     /// The sum of its ledger, never below zero.
     pub balance: Micros,
     /// What it spent on messages on the last day that it sent any.
@@ -118,6 +124,24 @@ pub enum AccountCommand {
     SetRangesOpen(RangeKinds),
     /// Lets messages to a stopped range go on.
     Release(TrafficRange),
+    /// Makes a pool of numbers that are known to be the account's.
+    CreatePool {
+        /// What people call it.
+        name: Box<str>,
+        /// Its numbers.
+        numbers: Vec<NumberId>,
+    },
+    /// Changes a pool; `None` leaves as it is.
+    ChangePool {
+        /// Which.
+        id: PoolId,
+        /// What people call it.
+        name: Option<Box<str>>,
+        /// Its numbers, known to be the account's.
+        numbers: Option<Vec<NumberId>>,
+    },
+    /// Takes a pool away; its numbers stay the account's.
+    DeletePool(PoolId),
 }
 
 /// What happened to an account.
@@ -169,6 +193,12 @@ pub enum AccountEvent {
         /// Since when it was stopped.
         since: Timestamp,
     },
+    /// A pool was made or changed: as it is now.
+    #[serde(rename = "p")]
+    PoolSet(Box<Pool>),
+    /// A pool was taken away.
+    #[serde(rename = "e")]
+    PoolRemoved(PoolId),
     /// An accepted message was charged.
     #[serde(rename = "d")]
     Charged {
@@ -203,7 +233,9 @@ impl AccountEvent {
             | AccountEvent::DestinationsSet(..)
             | AccountEvent::RangesOpenSet(_)
             | AccountEvent::TrafficStopped(_)
-            | AccountEvent::TrafficReleased { .. } => None,
+            | AccountEvent::TrafficReleased { .. }
+            | AccountEvent::PoolSet(_)
+            | AccountEvent::PoolRemoved(_) => None,
         }
     }
 }
@@ -217,12 +249,7 @@ impl Account {
         name: &str,
         rate_limit: Option<RateLimit>,
     ) -> Result<AccountEvent, Refusal> {
-        let unfit = name.trim().is_empty() || name.chars().any(char::is_control);
-        if unfit || name.chars().count() > NAME_CHARS_MAX {
-            return Err(Refusal::NameOutOfRange {
-                chars_max: NAME_CHARS_MAX,
-            });
-        }
+        check_name(name)?;
         if let Some(limit) = rate_limit {
             check_limit(limit)?;
         }
@@ -252,6 +279,8 @@ impl Account {
             destinations_open: None,
             ranges_open: RangeKinds::default(),
             stops: Stops::default(),
+            pools: Vec::new(),
+            pool_last: 0,
             balance: Micros::ZERO,
             spending: Spending::default(),
             created_at: at,
@@ -312,7 +341,34 @@ impl Account {
                 }),
                 None => Err(Refusal::RangeNotStopped { range }),
             },
+            AccountCommand::CreatePool { name, numbers } => {
+                check_name(&name)?;
+                let id = pool::next_id(self.id, &self.pools, self.pool_last)?;
+                pool::check_numbers(&self.pools, id, &numbers)?;
+                let made = Pool { id, name, numbers };
+                Ok(AccountEvent::PoolSet(Box::new(made)))
+            }
+            AccountCommand::ChangePool { id, name, numbers } => {
+                let mut changed = self.pool(id)?.clone();
+                if let Some(name) = name {
+                    check_name(&name)?;
+                    changed.name = name;
+                }
+                if let Some(numbers) = numbers {
+                    pool::check_numbers(&self.pools, id, &numbers)?;
+                    changed.numbers = numbers;
+                }
+                Ok(AccountEvent::PoolSet(Box::new(changed)))
+            }
+            AccountCommand::DeletePool(id) => {
+                self.pool(id).map(|pool| AccountEvent::PoolRemoved(pool.id))
+            }
         }
+    }
+
+    fn pool(&self, id: PoolId) -> Result<&Pool, Refusal> {
+        let found = self.pools.iter().find(|pool| pool.id == id);
+        found.ok_or(Refusal::PoolUnknown { pool: id })
     }
 
     /// Decides whether a balance pays for a charge: what is left, never below zero.
@@ -348,6 +404,14 @@ impl Account {
             AccountEvent::RangesOpenSet(kinds) => self.ranges_open = *kinds,
             AccountEvent::TrafficStopped(stop) => self.stops.add(*stop),
             AccountEvent::TrafficReleased { range, since } => self.stops.release(*range, *since),
+            AccountEvent::PoolSet(set) => {
+                self.pool_last = self.pool_last.max(set.id.ordinal());
+                match self.pools.binary_search_by_key(&set.id, |pool| pool.id) {
+                    Ok(place) => self.pools[place] = (**set).clone(),
+                    Err(place) => self.pools.insert(place, (**set).clone()),
+                }
+            }
+            AccountEvent::PoolRemoved(id) => self.pools.retain(|pool| pool.id != *id),
             AccountEvent::ToppedUp(_)
             | AccountEvent::Charged { .. }
             | AccountEvent::Refunded { .. } => {}
@@ -364,6 +428,16 @@ impl Account {
             .checked_add(amount)
             .expect("decide keeps the balance in range");
     }
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let unfit = name.trim().is_empty() || name.chars().any(char::is_control);
+    if unfit || name.chars().count() > NAME_CHARS_MAX {
+        return Err(Refusal::NameOutOfRange {
+            chars_max: NAME_CHARS_MAX,
+        });
+    }
+    Ok(())
 }
 
 fn check_limit(limit: RateLimit) -> Result<(), Refusal> {

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, BatchId, MailId, MessageId};
+use crate::pool::Pool;
 use crate::time::Timestamp;
 use crate::webhook::endpoint::Endpoint;
 
@@ -102,17 +103,20 @@ pub enum GuardedRoute {
     Batch,
     /// A message, in the dialect of Twilio.
     TwilioMessage,
+    /// A pool of numbers.
+    Pool,
 }
 
 impl GuardedRoute {
     /// Every route.
-    pub const ALL: [GuardedRoute; 6] = [
+    pub const ALL: [GuardedRoute; 7] = [
         GuardedRoute::Message,
         GuardedRoute::PortalMessage,
         GuardedRoute::Endpoint,
         GuardedRoute::ForwardToEmail,
         GuardedRoute::Batch,
         GuardedRoute::TwilioMessage,
+        GuardedRoute::Pool,
     ];
 
     /// The number that a key's hash is made with; it never changes its meaning.
@@ -124,6 +128,7 @@ impl GuardedRoute {
             GuardedRoute::ForwardToEmail => 4,
             GuardedRoute::Batch => 5,
             GuardedRoute::TwilioMessage => 6,
+            GuardedRoute::Pool => 7,
         }
     }
 }
@@ -181,6 +186,9 @@ pub enum GuardedAnswer {
     /// A batch was begun: its rows tell what became of them.
     #[serde(rename = "b")]
     Batch(BatchId),
+    /// A pool was made: it as it was then.
+    #[serde(rename = "p")]
+    Pool(Box<Pool>),
 }
 
 /// A request with a key was carried out.

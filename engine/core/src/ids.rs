@@ -141,9 +141,35 @@ id!(
     BatchId, u64, "batch_"
 );
 id!(
+    /// Numbers of an account that send for each other: the account's id, and a count of its pools.
+    PoolId, u64, "pool_"
+);
+id!(
     /// A mail that is to be sent.
     MailId, u64, "mail_"
 );
+
+impl PoolId {
+    /// Bits of the count of an account's pools: a million in its lifetime.
+    const ORDINAL_BITS: u32 = 20;
+    /// The largest count.
+    pub const ORDINAL_MAX: u32 = (1 << PoolId::ORDINAL_BITS) - 1;
+
+    /// The pool of an account with this count, 1 to [`PoolId::ORDINAL_MAX`].
+    pub fn of(account: AccountId, ordinal: u32) -> PoolId {
+        PoolId((account.get() << PoolId::ORDINAL_BITS) | u64::from(ordinal))
+    }
+
+    /// The count within its account.
+    pub fn ordinal(self) -> u32 {
+        (self.0 & u64::from(PoolId::ORDINAL_MAX)) as u32
+    }
+
+    /// The account's id as an integer.
+    pub fn account(self) -> u64 {
+        self.0 >> PoolId::ORDINAL_BITS
+    }
+}
 
 impl EventId {
     /// The millisecond that ids count from: 2025-01-01T00:00:00Z.

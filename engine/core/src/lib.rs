@@ -25,6 +25,7 @@ pub mod money;
 pub mod number;
 pub mod parts;
 pub mod peer;
+pub mod pool;
 pub mod price;
 pub mod quiet;
 pub mod reason;

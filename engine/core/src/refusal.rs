@@ -4,6 +4,7 @@ use crate::abuse::country::Country;
 use crate::abuse::range::RangeKind;
 use crate::abuse::stop::TrafficRange;
 use crate::channel::Channel;
+use crate::ids::{NumberId, PoolId};
 use crate::money::Micros;
 use crate::schedule;
 use crate::time::Timestamp;
@@ -163,6 +164,38 @@ pub enum Refusal {
     TooManyScheduled {
         /// The bound.
         max: u64,
+    },
+    /// The account has no such pool.
+    #[error("there is no pool {pool}")]
+    PoolUnknown {
+        /// The pool.
+        pool: PoolId,
+    },
+    /// No number of the pool can send on the channel.
+    #[error("no number of this pool is active with {} enabled", channel.label())]
+    PoolWithoutSender {
+        /// The channel that was asked for.
+        channel: Channel,
+    },
+    /// Numbers that make no pool.
+    #[error("a pool has 1 to {max} numbers, each of them once")]
+    PoolNumbersUnfit {
+        /// The bound.
+        max: usize,
+    },
+    /// A number that is in another pool.
+    #[error("the number {number} is in {pool}; a number is in one pool only")]
+    NumberPooled {
+        /// The number.
+        number: NumberId,
+        /// Where it is.
+        pool: PoolId,
+    },
+    /// The account has as many pools as it may have.
+    #[error("an account may have {max} pools at most")]
+    TooManyPools {
+        /// The bound.
+        max: usize,
     },
     /// A rate limit of nothing.
     #[error("a rate limit needs at least one message per second and a burst of at least one")]

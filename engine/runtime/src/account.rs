@@ -5,6 +5,7 @@
 //! about; the actor owns everything else.
 
 mod line;
+pub(crate) mod pools;
 mod reach;
 mod spending;
 pub(crate) mod traffic;
@@ -28,6 +29,7 @@ use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::{EventType, Target, Targets};
 
 pub(crate) use self::line::Place;
+use self::pools::Pools;
 use self::reach::Reach;
 use self::spending::DailySpending;
 use self::traffic::Traffic;
@@ -94,6 +96,8 @@ pub struct AccountHandle {
     reach: Reach,
     /// How much it sends to which range, and where it is stopped.
     traffic: Traffic,
+    /// Its pools of numbers.
+    pools: Pools,
     subscriptions: Subscriptions,
 }
 
@@ -123,6 +127,7 @@ impl AccountHandle {
             email: RwLock::new(account.email.as_deref().map(Arc::from)),
             reach: Reach::new(account),
             traffic: Traffic::new(account.stops.clone()),
+            pools: Pools::default(),
             subscriptions: Subscriptions::none(),
         }
     }
@@ -219,6 +224,10 @@ impl AccountHandle {
 
     pub(crate) fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     /// Stops a range, once that is in the journal.

@@ -43,6 +43,7 @@ use crate::idempotency;
 use crate::idempotency::table::KeyTable;
 use crate::inbox::Inbox;
 use crate::meters::Meters;
+use crate::pools::PoolHealth;
 use crate::quarantine::Quarantine;
 use crate::readers::Readers;
 use crate::replies::secret::MailSecret;
@@ -311,6 +312,7 @@ fn share(
         scheduled: AtomicU64::new(0),
         routes: settings.route_table(),
         abuse: AbuseRules::new(&settings.abuse),
+        pools: PoolHealth::new(&settings.pools),
         prices: settings.price.list(),
         carrier_views: Views::default(),
         pace: Pace::default(),
@@ -347,6 +349,10 @@ fn fill_directory(shared: &Arc<Shared>, accounts: &[Account]) -> Result<(), Reco
             &defaults,
             Arc::clone(&shared.clock),
         ));
+        let pools = account.pools.iter();
+        handle
+            .pools()
+            .fill(pools.cloned(), shared.journal.appended());
         shared.directory.add_account(Arc::clone(&handle));
         for key in &account.keys {
             shared.directory.add_key(&handle, key);

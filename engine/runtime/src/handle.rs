@@ -9,6 +9,7 @@ mod idempotency;
 mod limits;
 mod mails;
 mod operate;
+mod pooling;
 mod reads;
 mod schedule;
 mod webhooks;
@@ -38,6 +39,7 @@ use crate::actors::root::RootSupervisor;
 use crate::carriers::Faces;
 use crate::health::Readiness;
 use crate::idempotency::Guard;
+use crate::pools::{self, Chosen, PoolClaim, Want};
 use crate::receive::{ReceiveError, ReceivedMessage};
 use crate::send::{SendError, SendRequest, Sender, SentMessage, Unavailable, charge, validity_ms};
 use crate::shared::Shared;
@@ -114,7 +116,11 @@ impl EngineHandle {
         guard: Option<Box<Guard>>,
     ) -> Result<SentMessage, SendError> {
         let smart_encoded = request.encode();
-        let answer = match self.hand_over(account, request, guard) {
+        let handed_over = match self.sender(account, &request).await {
+            Ok((own, claim)) => self.hand_over(account, (own, claim), request, guard),
+            Err(error) => Err(error),
+        };
+        let answer = match handed_over {
             Ok(answer) => answer,
             Err(error) => {
                 self.shared.meters.refused(&error);
@@ -131,15 +137,36 @@ impl EngineHandle {
         })
     }
 
+    /// The number that sends a message. One of a pool is claimed for the peer.
+    async fn sender(
+        &self,
+        account: &Arc<AccountHandle>,
+        request: &SendRequest,
+    ) -> Result<(Arc<Number>, Option<Box<PoolClaim>>), SendError> {
+        let shared = &self.shared;
+        shared.gate()?;
+        let Sender::Pool(pool) = request.from else {
+            return Ok((self.own_number(account, request.from)?, None));
+        };
+        let _permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
+        let want = Want {
+            pool,
+            peer: request.to.clone(),
+            channel: request.channel,
+        };
+        let mut chosen = pools::choose(shared, account, vec![want]).await;
+        let Chosen { number, claim } = chosen.pop().expect("each message has its answer")?;
+        Ok((number, Some(claim)))
+    }
+
     fn hand_over(
         &self,
         account: &Arc<AccountHandle>,
+        (own, claim): (Arc<Number>, Option<Box<PoolClaim>>),
         request: SendRequest,
         guard: Option<Box<Guard>>,
     ) -> Result<oneshot::Receiver<Result<SentMessage, SendError>>, SendError> {
         let shared = &self.shared;
-        shared.gate()?;
-        let own = self.own_number(account, request.from)?;
         let peer = request.to.clone();
         let (message, counted) = self.prepare(account, &own, request)?;
         let permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
@@ -153,11 +180,11 @@ impl EngineHandle {
             peer,
             message,
             account: Arc::clone(account),
-            limit: Some(limit),
             counted,
             guard,
             place: None,
-            reply: SendReply::One(reply),
+            reply: SendReply::One(reply, limit),
+            claim,
             permit: Some(permit),
         };
         shared
@@ -216,6 +243,7 @@ impl EngineHandle {
         &self.shared.prices
     }
 
+    /// One of the account's numbers; a pool is none.
     pub(crate) fn own_number(
         &self,
         account: &AccountHandle,
@@ -225,6 +253,7 @@ impl EngineHandle {
         let (id, name) = match sender {
             Sender::Number(e164) => (directory.number_id(e164), e164.to_string()),
             Sender::Id(id) => (Some(id), id.to_string()),
+            Sender::Pool(pool) => return Err(Refusal::PoolUnknown { pool }),
         };
         id.and_then(|id| directory.own_number(id, account.id()))
             .ok_or(Refusal::NumberUnknown { number: name })

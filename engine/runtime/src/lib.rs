@@ -28,6 +28,7 @@ mod meters;
 mod offers;
 pub mod operate;
 mod outbox;
+pub mod pools;
 mod quarantine;
 pub mod quote;
 pub mod read;

@@ -5,6 +5,7 @@ pub(crate) mod auto_reply;
 pub(crate) mod consent;
 pub(crate) mod idempotency;
 pub(crate) mod mails;
+pub(crate) mod pools;
 pub(crate) mod schedule;
 pub(crate) mod webhooks;
 
@@ -19,6 +20,7 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use self::abuse::StopMeter;
 use self::auto_reply::AutoReplyMeter;
 use self::consent::ConsentMeter;
+use self::pools::PoolMeter;
 use self::schedule::ScheduleMeter;
 use crate::send::{SendError, Unavailable};
 
@@ -126,6 +128,7 @@ pub(crate) struct Meters {
     phases: [Gauge; Phase::ALL.len()],
     pub(crate) consent: ConsentMeter,
     pub(crate) stops: StopMeter,
+    pub(crate) pools: PoolMeter,
     pub(crate) lane: QueueMeter,
     pub(crate) partition: QueueMeter,
     pub(crate) delivery: QueueMeter,
@@ -179,6 +182,7 @@ impl Meters {
             schedule: ScheduleMeter::new(),
             consent: ConsentMeter::new(),
             stops: StopMeter::new(),
+            pools: PoolMeter::new(),
             phases: Phase::ALL
                 .map(|phase| gauge!("didfarm_deliveries_open", "phase" => phase.as_str())),
             lane: QueueMeter::new("lane"),
@@ -262,6 +266,8 @@ fn reason(error: &SendError) -> &'static str {
             Refusal::Unfit { .. } => "unfit",
             Refusal::SendAtPast { .. } | Refusal::SendAtTooFar { .. } => "send_at_unfit",
             Refusal::TooManyScheduled { .. } => "too_many_scheduled",
+            Refusal::PoolUnknown { .. } => "pool_unknown",
+            Refusal::PoolWithoutSender { .. } => "pool_without_sender",
             Refusal::SmsNotAvailable
             | Refusal::NumberTaken
             | Refusal::AmountOutOfRange { .. }
@@ -272,7 +278,10 @@ fn reason(error: &SendError) -> &'static str {
             | Refusal::TooManyEndpoints { .. }
             | Refusal::AddressUnfit
             | Refusal::RangeNotStopped { .. }
-            | Refusal::DestinationNotOpen { .. } => "other",
+            | Refusal::DestinationNotOpen { .. }
+            | Refusal::PoolNumbersUnfit { .. }
+            | Refusal::NumberPooled { .. }
+            | Refusal::TooManyPools { .. } => "other",
         },
     }
 }

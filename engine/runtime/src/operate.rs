@@ -4,7 +4,7 @@ use didfarm_core::abuse::country::Countries;
 use didfarm_core::abuse::range::RangeKinds;
 use didfarm_core::account::RateLimit;
 use didfarm_core::e164::E164;
-use didfarm_core::ids::{AccountId, MessageId};
+use didfarm_core::ids::{AccountId, MessageId, PoolId};
 use didfarm_core::money::Micros;
 use didfarm_core::refusal::Refusal;
 
@@ -72,6 +72,8 @@ pub struct AccountView {
     pub ranges_open: RangeKinds,
     /// The public parts of its keys.
     pub key_ids: Vec<String>,
+    /// The pool that the command made or changed, if it did.
+    pub pool: Option<PoolId>,
 }
 
 /// What an operator found out about a message in doubt.

@@ -11,7 +11,7 @@ use didfarm_core::channel::Channel;
 use didfarm_core::content::Content;
 use didfarm_core::delivery::status::Status;
 use didfarm_core::e164::E164;
-use didfarm_core::ids::{ConversationId, MessageId, NumberId};
+use didfarm_core::ids::{ConversationId, MessageId, NumberId, PoolId};
 use didfarm_core::money::Micros;
 use didfarm_core::peer::Peer;
 use didfarm_core::price::PriceList;
@@ -26,6 +26,8 @@ pub enum Sender {
     Number(E164),
     /// By its id.
     Id(NumberId),
+    /// One of a pool's.
+    Pool(PoolId),
 }
 
 /// What a message is for, as far as it matters to when it goes.

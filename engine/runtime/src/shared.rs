@@ -36,6 +36,7 @@ use crate::health::Readiness;
 use crate::idempotency::table::KeyTable;
 use crate::inbox::Inbox;
 use crate::meters::Meters;
+use crate::pools::PoolHealth;
 use crate::quarantine::Quarantine;
 use crate::read::ReadError;
 use crate::readers::Readers;
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     pub(crate) prices: PriceList,
     /// Where accounts may send to, and how much.
     pub(crate) abuse: AbuseRules,
+    /// How the numbers of pools deliver.
+    pub(crate) pools: PoolHealth,
     /// How the carriers are, as the delivery supervisor shows it.
     pub(crate) carrier_views: Views,
     /// How fast callbacks become durable.

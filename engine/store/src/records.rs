@@ -146,6 +146,8 @@ pub struct Counts {
     pub batches: u64,
     /// Rows of batches.
     pub batch_rows: u64,
+    /// Pools of numbers.
+    pub pools: u64,
 }
 
 impl Meta {
@@ -177,6 +179,7 @@ impl Meta {
             opt_outs: 0,
             batches: 0,
             batch_rows: 0,
+            pools: 0,
         },
         aged_total: 0,
         event_last: EventId(0),

@@ -27,6 +27,7 @@
 //! | V20 | Every ledger entry tells the balance after it, which is the sum of its account's entries up to it; a month of SMS on a number is paid once. |
 //! | V21 | An opt-out lies under its own key and is of a conversation that exists, its account and number; it is kept as one that holds exactly when its conversation says so, with the same cause. |
 //! | V22 | A batch lies under its own key; it counts its messages by their status, and its refused rows; every row that was accepted leads to a message of the batch, and there are no other messages of it. |
+//! | V23 | A pool lies under its own key and is of an account that exists, which has had as many; its numbers are that account's, and in no other pool. |
 //!
 //! Rules that compare two maps are left out where one of them could not be read whole: the damage is
 //! named (V10) and what it would seem to imply is not.
@@ -56,6 +57,7 @@ mod message_rules;
 mod messages;
 mod owners;
 mod pairs;
+mod pools;
 mod report;
 mod rules;
 mod sides;
@@ -158,6 +160,7 @@ fn check(
     guarded::check(&mut audit, &owners);
     consent::check(&mut audit, opted_out);
     batches::check(&mut audit, &owners);
+    pools::check(&mut audit, &owners);
     suspects::check(&mut audit, &extents);
     counts::check(&mut audit);
     audit.finish()

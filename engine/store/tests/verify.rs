@@ -28,6 +28,8 @@ mod messages;
 mod money;
 #[path = "verify/pages.rs"]
 mod pages;
+#[path = "verify/pools.rs"]
+mod pools;
 #[path = "verify/rich.rs"]
 mod rich;
 #[path = "verify/rounds.rs"]

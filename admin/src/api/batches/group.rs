@@ -274,7 +274,7 @@ async fn submit(
 ) -> Result<Submitted, BatchError> {
     let until = Instant::now() + patience;
     loop {
-        match desk.submit(&mut requests) {
+        match desk.submit(&mut requests).await {
             Err(BatchError::Unavailable(Unavailable::Busy | Unavailable::RecordsBehind))
                 if Instant::now() < until =>
             {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use didfarm_core::batch::RowPrint;
 use didfarm_core::channel::Channel;
 use didfarm_core::e164::Validation;
-use didfarm_core::ids::NumberId;
+use didfarm_core::ids::{NumberId, PoolId};
 use didfarm_runtime::send::SendRequest;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -30,6 +30,7 @@ pub(super) struct BatchBody<'a> {
     #[serde(borrow)]
     from: Option<Text<'a>>,
     from_number_id: Option<Spelled<NumberId>>,
+    from_pool: Option<Spelled<PoolId>>,
     #[serde(borrow)]
     channel: Option<Text<'a>>,
     #[serde(borrow)]
@@ -81,9 +82,9 @@ impl BatchBody<'_> {
     /// # Errors
     /// Any of a message's own.
     pub(super) fn defaults(&self, bounds: SendBounds) -> Result<SendDefaults, Problem> {
-        let from = match (&self.from, self.from_number_id) {
-            (None, None) => None,
-            (from, id) => Some(send::sender(from.as_deref(), id)?),
+        let from = match (&self.from, self.from_number_id, self.from_pool) {
+            (None, None, None) => None,
+            (from, id, pool) => Some(send::sender(from.as_deref(), id, pool)?),
         };
         let channel = self.channel.as_deref();
         let channel = channel.map(|word| read_channel(Some(word))).transpose()?;

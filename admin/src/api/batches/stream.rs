@@ -92,15 +92,16 @@ pub(super) async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Prob
     let id = query.take_as("from_number_id", "an id of a number", |text| {
         text.parse().ok()
     })?;
+    let pool = query.take_as("from_pool", "an id of a pool", |text| text.parse().ok())?;
     let channel = query.take("channel");
     let whole = |text: &str| text.parse::<u32>().ok();
     let spread_over = query.take_as("spread_over", "whole seconds", whole)?;
     let rows = query.take_as("rows", "how many rows will come", whole)?;
     query.finish()?;
     let defaults = SendDefaults {
-        from: match (from, id) {
-            (None, None) => None,
-            (from, id) => Some(sender(from.as_deref(), id.map(Spelled))?),
+        from: match (from, id, pool) {
+            (None, None, None) => None,
+            (from, id, pool) => Some(sender(from.as_deref(), id.map(Spelled), pool.map(Spelled))?),
         },
         channel: channel.map(|word| read_channel(Some(&word))).transpose()?,
         ..SendDefaults::default()

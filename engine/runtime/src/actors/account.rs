@@ -12,10 +12,12 @@ use actix::{Actor, Context, Handler, Message};
 use didfarm_core::abuse::country::Countries;
 use didfarm_core::account::{Account, AccountCommand, AccountEvent};
 use didfarm_core::event::{Entry, Event};
+use didfarm_core::idempotency::GuardedAnswer;
 use tokio::sync::oneshot;
 
 use super::root::RootEffect;
 use crate::account::{AccountDefaults, AccountHandle};
+use crate::idempotency::Guard;
 use crate::meters::Kind;
 use crate::operate::{AccountView, OperateError};
 use crate::outbox::Outbox;
@@ -26,6 +28,8 @@ use crate::shared::Shared;
 #[rtype(result = "()")]
 pub(crate) struct Operate {
     pub(crate) command: AccountCommand,
+    /// Its idempotency key, if it has one.
+    pub(crate) guard: Option<Box<Guard>>,
     pub(crate) reply: oneshot::Sender<Result<AccountView, OperateError>>,
 }
 
@@ -73,6 +77,7 @@ impl AccountActor {
             destinations_open: open_to(&self.engine, state),
             ranges_open: state.ranges_open,
             key_ids: state.keys.iter().map(|key| key.id.to_string()).collect(),
+            pool: None,
         }
     }
 
@@ -97,6 +102,17 @@ impl AccountActor {
                     engine.meters.stops.released();
                 }
             }
+            AccountEvent::PoolSet(pool) => {
+                let before = handle.pools().numbers_of(pool.id);
+                let appended = || engine.journal.appended();
+                handle.pools().set((**pool).clone(), appended);
+                engine.forget_health(handle, &before);
+            }
+            AccountEvent::PoolRemoved(id) => {
+                let before = handle.pools().numbers_of(*id);
+                handle.pools().remove(*id);
+                engine.forget_health(handle, &before);
+            }
             AccountEvent::Created { .. }
             | AccountEvent::TrafficStopped(_)
             | AccountEvent::Charged { .. }
@@ -118,7 +134,7 @@ impl Actor for AccountActor {
 impl Handler<Operate> for AccountActor {
     type Result = ();
 
-    fn handle(&mut self, operate: Operate, _: &mut Context<Self>) {
+    fn handle(&mut self, mut operate: Operate, _: &mut Context<Self>) {
         // Charges and stops do not pass through here: they are what the shared handle holds.
         self.state.balance = self.handle.balance();
         self.state.stops = self.handle.stops();
@@ -131,17 +147,28 @@ impl Handler<Operate> for AccountActor {
         };
         self.state.evolve(&event);
         let mut view = self.view();
+        let mut events = vec![Event::Account(self.state.id, event.clone())];
+        let at = self.engine.now();
+        if let AccountEvent::PoolSet(pool) = &event {
+            view.pool = Some(pool.id);
+            let answer = || GuardedAnswer::Pool(pool.clone());
+            events.extend(
+                operate
+                    .guard
+                    .as_mut()
+                    .map(|guard| guard.event(answer(), at)),
+            );
+        }
         let (engine, handle) = (Arc::clone(&self.engine), Arc::clone(&self.handle));
-        let entry = Entry {
-            at: engine.now(),
-            events: vec![Event::Account(self.state.id, event.clone())],
-        };
         let effect: RootEffect = Box::new(move |_| {
             AccountActor::publish(&engine, &handle, &event);
             view.balance = handle.balance();
             let _ = operate.reply.send(Ok(view));
         });
-        self.outbox.append(entry, [effect]);
+        let seq = self.outbox.append(Entry { at, events }, [effect]);
+        if let Some(guard) = operate.guard {
+            guard.appended(seq, at);
+        }
     }
 }
 

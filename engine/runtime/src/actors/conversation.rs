@@ -39,12 +39,14 @@ use crate::batches::RowReply;
 use crate::idempotency::Guard;
 use crate::meters::Kind;
 use crate::offers::Offer;
+use crate::pools::PoolClaim;
 use crate::send::{LimitState, SendError, SentMessage, Unavailable};
 
 /// Answers the caller of a send.
 pub(crate) enum SendReply {
-    /// One message was asked for.
-    One(oneshot::Sender<Result<SentMessage, SendError>>),
+    /// One message was asked for; with it what is left of the account's limit. A row of a batch takes from
+    /// that later.
+    One(oneshot::Sender<Result<SentMessage, SendError>>, LimitState),
     /// A row of a batch.
     Row(RowReply),
 }
@@ -53,7 +55,7 @@ impl SendReply {
     /// Nothing is kept of the message. A caller that has gone need not be told.
     pub(crate) fn refused(self, error: SendError) {
         match self {
-            SendReply::One(reply) => drop(reply.send(Err(error))),
+            SendReply::One(reply, _) => drop(reply.send(Err(error))),
             SendReply::Row(reply) => reply.answer(Err(error)),
         }
     }
@@ -67,8 +69,6 @@ pub(crate) struct SendCommand {
     pub(crate) peer: Peer,
     pub(crate) message: SendMessage,
     pub(crate) account: Arc<AccountHandle>,
-    /// What is left of the account's limit; `None` for a row of a batch, which takes from it later.
-    pub(crate) limit: Option<LimitState>,
     /// That it is counted as traffic to its range.
     pub(crate) counted: Counted,
     /// Its idempotency key, if it has one.
@@ -76,6 +76,8 @@ pub(crate) struct SendCommand {
     /// Its place in its account's line, if it comes in a batch.
     pub(crate) place: Option<Place>,
     pub(crate) reply: SendReply,
+    /// That its number was chosen from a pool.
+    pub(crate) claim: Option<Box<PoolClaim>>,
     /// `None` where its batch holds it.
     pub(crate) permit: Option<Permit>,
 }
@@ -123,6 +125,8 @@ struct Turn {
     effects: SmallVec<[Effect; 2]>,
     /// Whether an inbound message leaves the conversation for the index.
     leaves: bool,
+    /// Whether the conversation is opened.
+    opens: bool,
     /// The conversation whose messages up to this one do not go any more.
     bar: Option<(ConversationId, MessageId)>,
 }
@@ -134,6 +138,7 @@ impl Turn {
             events: Vec::new(),
             effects: SmallVec::from_iter([effect]),
             leaves: false,
+            opens: false,
             bar: None,
         }
     }
@@ -199,6 +204,7 @@ impl ConversationActor {
             events,
             effects,
             leaves,
+            opens,
             bar,
         } = turn;
         let append = || self.number.outbox().append(Entry { at, events }, effects);
@@ -209,6 +215,11 @@ impl ConversationActor {
         self.pulse.last_seq.set(seq);
         if leaves {
             self.indexed_seq = seq;
+        }
+        if opens {
+            let (engine, number) = (self.number.engine(), self.number.number.borrow().id);
+            let pools = self.number.account.pools();
+            pools.opened(&self.peer, number, seq, || engine.keeper.applied());
         }
         seq
     }

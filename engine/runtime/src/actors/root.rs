@@ -31,6 +31,7 @@ use super::delivery::rebuild::Rebuilt;
 use super::partition::PartitionInput;
 use super::webhooks::rebuild::Endpoints;
 use crate::account::{AccountDefaults, AccountHandle};
+use crate::idempotency::Guard;
 use crate::meters::Kind;
 use crate::offers::{About, Offer};
 use crate::operate::{AccountView, NewAccount, NewNumber, OperateError};
@@ -56,6 +57,8 @@ pub(crate) struct CreateAccount {
 pub(crate) struct OnAccount {
     pub(crate) account: AccountId,
     pub(crate) command: AccountCommand,
+    /// Its idempotency key, if it has one.
+    pub(crate) guard: Option<Box<Guard>>,
     pub(crate) reply: oneshot::Sender<Result<AccountView, OperateError>>,
 }
 
@@ -195,6 +198,7 @@ impl RootSupervisor {
             destinations_open: open_to(&self.engine, &account),
             ranges_open: account.ranges_open,
             key_ids: Vec::new(),
+            pool: None,
         };
         // The handle is known before it is durable, but no key opens it before then.
         self.engine.directory.add_account(handle);
@@ -407,6 +411,7 @@ impl Handler<OnAccount> for RootSupervisor {
             Some(actor) if actor.connected() => {
                 actor.do_send(Operate {
                     command: on.command,
+                    guard: on.guard,
                     reply: on.reply,
                 });
             }

@@ -26,11 +26,15 @@ use crate::actors::delivery::batches::{BatchInput, CommandBatch, NoteBatch, Open
 use crate::actors::partition::PartitionInput;
 use crate::batches::{BatchError, BatchWriter, RowAnswer, RowReply, RowRequest, group};
 use crate::idempotency::Guard;
+use crate::pools::{self, Chosen, PoolClaim, Want};
 use crate::read::{PAGE_ROWS_MAX, Page, ReadError};
-use crate::send::{SendError, Sender, Unavailable};
+use crate::send::{SendError, SendRequest, Sender, Unavailable};
 
 /// Numbers whose look-up a group remembers.
 type Own = FxHashMap<Sender, Result<Arc<Number>, Refusal>>;
+
+/// The number that sends a row, with its claim if it was chosen from a pool.
+type OwnNumber = (Arc<Number>, Option<Box<PoolClaim>>);
 
 /// Rows of a batch that is known from the first or from an earlier request.
 pub struct BatchDesk {
@@ -311,7 +315,7 @@ impl BatchDesk {
     ///
     /// # Errors
     /// See [`BatchError`]; none of them was taken then.
-    pub fn submit(&self, requests: &mut Vec<RowRequest>) -> Result<Submitted, BatchError> {
+    pub async fn submit(&self, requests: &mut Vec<RowRequest>) -> Result<Submitted, BatchError> {
         let shared = &self.handle.shared;
         shared.gate()?;
         if self.writer.is_cancelled() {
@@ -322,11 +326,16 @@ impl BatchDesk {
         let permit = shared.rows.admit_weight(count);
         let permit = permit.ok_or(Unavailable::Busy)?;
         let (mut places, before) = self.places(count as u64)?;
+        let mut chosen = self.choose(requests).await.into_iter();
         let (replies, answers) = group(count, &self.writer, permit);
         let mut own = Own::default();
         let mut by_partition: FxHashMap<NumberId, Vec<SendCommand>> = FxHashMap::default();
         for (row, reply) in std::mem::take(requests).into_iter().zip(replies) {
-            match self.command(row, &mut own, &mut places, reply) {
+            let own = match row.request.from {
+                Sender::Pool(_) => chosen.next().expect("each of them has its answer"),
+                Sender::Number(_) | Sender::Id(_) => self.own(&row.request, &mut own),
+            };
+            match self.command(row, own, &mut places, reply) {
                 Ok(command) => by_partition
                     .entry(command.number)
                     .or_insert_with(|| Vec::with_capacity(count))
@@ -378,10 +387,36 @@ impl BatchDesk {
         of_rate.max(messages.saturating_mul(gap_us))
     }
 
+    /// Chooses numbers for the rows that come from pools, in their order.
+    async fn choose(&self, rows: &[RowRequest]) -> Vec<Result<OwnNumber, SendError>> {
+        let want = |row: &RowRequest| match row.request.from {
+            Sender::Pool(pool) => Some(Want {
+                pool,
+                peer: row.request.to.clone(),
+                channel: row.request.channel,
+            }),
+            Sender::Number(_) | Sender::Id(_) => None,
+        };
+        let wants: Vec<_> = rows.iter().filter_map(want).collect();
+        if wants.is_empty() {
+            return Vec::new();
+        }
+        let chosen = pools::choose(&self.handle.shared, &self.account, wants).await;
+        let own = |chosen: Chosen| (chosen.number, Some(chosen.claim));
+        chosen.into_iter().map(|one| one.map(own)).collect()
+    }
+
+    fn own(&self, request: &SendRequest, own: &mut Own) -> Result<OwnNumber, SendError> {
+        let number = own
+            .entry(request.from)
+            .or_insert_with(|| self.handle.own_number(&self.account, request.from));
+        Ok((number.clone()?, None))
+    }
+
     fn command(
         &self,
         row: RowRequest,
-        own: &mut Own,
+        own: Result<OwnNumber, SendError>,
         places: &mut Place,
         reply: RowReply,
     ) -> Result<SendCommand, (RowReply, SendError)> {
@@ -391,12 +426,9 @@ impl BatchDesk {
             mut request,
         } = row;
         request.encode();
-        let number = own
-            .entry(request.from)
-            .or_insert_with(|| self.handle.own_number(&self.account, request.from));
-        let number = match number {
-            Ok(number) => Arc::clone(number),
-            Err(refusal) => return Err((reply, refusal.clone().into())),
+        let (number, claim) = match own {
+            Ok(own) => own,
+            Err(error) => return Err((reply, error)),
         };
         let peer = request.to.clone();
         let (mut message, counted) = match self.handle.prepare(&self.account, &number, request) {
@@ -418,11 +450,11 @@ impl BatchDesk {
             peer,
             message,
             account: Arc::clone(&self.account),
-            limit: None,
             counted,
             guard: None,
             place,
             reply: SendReply::Row(reply),
+            claim,
             permit: None,
         })
     }

@@ -19,6 +19,7 @@ use crate::actors::partition::{PartitionInput, faulted};
 use crate::actors::root::{AddNumber, CreateAccount, ListAccounts, OnAccount};
 use crate::admission::Permit;
 use crate::directory::{KEY_ID_CHARS, KEY_PREFIX, hash_key, key_id};
+use crate::idempotency::Guard;
 use crate::operate::{AccountView, NewAccount, NewKey, NewNumber, OperateError, Resolution};
 use crate::send::Unavailable;
 
@@ -157,11 +158,21 @@ impl EngineHandle {
         account: AccountId,
         command: AccountCommand,
     ) -> Result<AccountView, OperateError> {
+        self.on_account_guarded(account, command, None).await
+    }
+
+    pub(super) async fn on_account_guarded(
+        &self,
+        account: AccountId,
+        command: AccountCommand,
+        guard: Option<Box<Guard>>,
+    ) -> Result<AccountView, OperateError> {
         let _permit = self.operators_permit()?;
         let (reply, answer) = oneshot::channel();
         self.root.do_send(OnAccount {
             account,
             command,
+            guard,
             reply,
         });
         faulted(answer.await)

@@ -91,6 +91,8 @@ pub struct Maps {
     pub batches: PackedMap,
     /// (account, batch, index) → what became of a row.
     pub batch_rows: PackedMap,
+    /// Pool, whose id begins with its account's → pool.
+    pub pools: PackedMap,
 }
 
 /// The maps of every store.
@@ -121,6 +123,7 @@ pub const MAPS: Maps = Maps {
     opt_outs: PackedMap::new(b'z'),
     batches: PackedMap::new(b'd'),
     batch_rows: PackedMap::new(b'j'),
+    pools: PackedMap::new(b'0'),
 };
 
 /// The key of an entity whose id is one integer.

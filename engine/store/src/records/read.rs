@@ -6,6 +6,7 @@ mod consent;
 mod guarded;
 mod ledger;
 mod mails;
+mod pools;
 mod rules;
 mod webhooks;
 
@@ -20,6 +21,7 @@ use didfarm_core::ids::{AccountId, ConversationId, Extent, MessageId, NumberId};
 use didfarm_core::message::Message;
 use didfarm_core::number::Number;
 use didfarm_core::peer::Peer;
+use didfarm_core::pool::Pool;
 use didfarm_core::time::Timestamp;
 use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
@@ -43,7 +45,12 @@ impl Records {
     /// # Errors
     /// The record is damaged.
     pub fn account(&self, id: AccountId) -> Result<Option<Account>, RecordsError> {
-        self.get(MAPS.accounts, "account", &keys::id(id.get()))
+        let account: Option<Account> = self.get(MAPS.accounts, "account", &keys::id(id.get()))?;
+        let Some(mut account) = account else {
+            return Ok(None);
+        };
+        account.pools = self.pools(id)?;
+        Ok(Some(account))
     }
 
     /// One number.
@@ -120,10 +127,21 @@ impl Records {
     /// # Errors
     /// A record is damaged.
     pub fn each_account(&self, mut visit: impl FnMut(Account)) -> Result<(), RecordsError> {
-        self.each(MAPS.accounts, "account", Bound::Unbounded, |_, record| {
-            visit(record);
-            Ok(Take::Next)
-        })
+        let mut known: FxHashMap<u64, Vec<Pool>> = FxHashMap::default();
+        self.each_pool(None, |pool| {
+            known.entry(pool.id.account()).or_default().push(pool);
+            Take::Next
+        })?;
+        self.each(
+            MAPS.accounts,
+            "account",
+            Bound::Unbounded,
+            |_, mut account: Account| {
+                account.pools = known.remove(&account.id.get()).unwrap_or_default();
+                visit(account);
+                Ok(Take::Next)
+            },
+        )
     }
 
     /// Walks every number.

@@ -22,6 +22,7 @@ use didfarm_core::event::{Entry, Event};
 use didfarm_core::ids::ConversationId;
 use didfarm_core::message::Message;
 use didfarm_core::number::Number;
+use didfarm_core::pool::Pool;
 use didfarm_core::time::Timestamp;
 
 pub use attempts::{ATTEMPTS_MAX, BODY_PART_BYTES_MAX, EVENT_ATTEMPTS_MAX, RESULTS_MAX};
@@ -76,6 +77,7 @@ pub struct Round<'a> {
     opt_outs: Working<[u8; 20], OptOutRow>,
     batches: Working<[u8; 12], Batch>,
     batch_rows: Added,
+    pools: Working<[u8; 8], Pool>,
 }
 
 impl<'a> Round<'a> {
@@ -106,6 +108,7 @@ impl<'a> Round<'a> {
             opt_outs: Working::new(MAPS.opt_outs, "opt-out"),
             batches: Working::new(MAPS.batches, "batch"),
             batch_rows: Added::new(),
+            pools: Working::new(MAPS.pools, "pool"),
         }
     }
 
@@ -222,6 +225,7 @@ impl<'a> Round<'a> {
             self.opt_outs.commit(shelf, &mut batch)?,
         );
         self.batches.commit(shelf, &mut batch)?;
+        grow(&mut counts.pools, self.pools.commit(shelf, &mut batch)?);
         MAPS.inbox.apply(shelf, &inbox, &mut batch)?;
         let indexes: [(PackedMap, Added); 4] = [
             (MAPS.extents, self.extents),

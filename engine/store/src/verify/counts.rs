@@ -43,7 +43,7 @@ pub(super) fn check(audit: &mut Audit<'_>) {
 
 fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
     let counts = meta.counts;
-    let stored: [(PackedMap, u64); 25] = [
+    let stored: [(PackedMap, u64); 26] = [
         (MAPS.accounts, counts.accounts),
         (MAPS.numbers, counts.numbers),
         (MAPS.conversations, counts.conversations),
@@ -68,6 +68,7 @@ fn check_counts(audit: &mut Audit<'_>, meta: &Meta) {
         (MAPS.opt_outs, counts.opt_outs),
         (MAPS.batches, counts.batches),
         (MAPS.batch_rows, counts.batch_rows),
+        (MAPS.pools, counts.pools),
         (
             MAPS.mails_given_up,
             meta.mails_given_up_total.min(MAILS_GIVEN_UP_MAX),

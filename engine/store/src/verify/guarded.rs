@@ -42,6 +42,8 @@ fn clash(audit: &mut Audit<'_>, row: &GuardedRow) -> Option<String> {
                 .then(|| format!("the endpoint {} is of another account", endpoint.id))
         }
         GuardedAnswer::Batch(id) => batch_clash(audit, row, *id),
+        GuardedAnswer::Pool(pool) => (pool.id.account() != row.account.get())
+            .then(|| format!("the pool {} is of another account", pool.id)),
         GuardedAnswer::Mail(id) => {
             audit.highest.mail = audit.highest.mail.max(id.get());
             None

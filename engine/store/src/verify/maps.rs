@@ -10,6 +10,7 @@ use didfarm_core::delivery::InFlight;
 use didfarm_core::mail::WaitingMail;
 use didfarm_core::message::Message;
 use didfarm_core::number::Number;
+use didfarm_core::pool::Pool;
 
 use crate::packed::PackedMap;
 use crate::records::keys::MAPS;
@@ -58,6 +59,7 @@ pub(super) const GUARDED: Map<GuardedRow> = Map::new(MAPS.guarded, "idempotency 
 pub(super) const OPT_OUTS: Map<OptOutRow> = Map::new(MAPS.opt_outs, "opt-out");
 pub(super) const BATCHES: Map<Batch> = Map::new(MAPS.batches, "batch");
 pub(super) const BATCH_ROWS: Map<BatchRow> = Map::new(MAPS.batch_rows, "batch row");
+pub(super) const POOLS: Map<Pool> = Map::new(MAPS.pools, "pool");
 
 /// What a breach calls a map.
 pub(super) fn name(map: PackedMap) -> &'static str {
@@ -88,6 +90,7 @@ pub(super) fn name(map: PackedMap) -> &'static str {
         (MAPS.opt_outs, "the opt-outs"),
         (MAPS.batches, "the batches"),
         (MAPS.batch_rows, "the batch rows"),
+        (MAPS.pools, "the pools"),
     ];
     known
         .into_iter()

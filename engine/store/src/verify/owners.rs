@@ -23,6 +23,8 @@ pub(super) struct Wallet {
     pub was_below_zero: bool,
     /// Whether an entry told another balance than the sum after it.
     pub was_mistold: bool,
+    /// The count of the last pool that it ever had.
+    pub pool_last: u32,
 }
 
 /// What is remembered of a number.
@@ -46,7 +48,12 @@ pub(super) fn check(audit: &mut Audit<'_>) -> Owners {
     let mut owners = Owners::default();
     let mut key_owners: FxHashMap<[u8; 32], AccountId> = FxHashMap::default();
     audit.walk(&ACCOUNTS, |audit, key, account| {
-        let Account { id, balance, .. } = account;
+        let Account {
+            id,
+            balance,
+            pool_last,
+            ..
+        } = account;
         if keys::id_of(key) != Some(id.get()) {
             audit.misplaced("account", key, id);
         }
@@ -57,6 +64,7 @@ pub(super) fn check(audit: &mut Audit<'_>) -> Owners {
             sum: 0,
             was_below_zero: false,
             was_mistold: false,
+            pool_last,
         };
         owners.wallets.insert(id, wallet);
         for api_key in account.keys {

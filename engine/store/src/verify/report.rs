@@ -84,6 +84,8 @@ pub struct Report {
     pub batches: u64,
     /// Rows of batches.
     pub batch_rows: u64,
+    /// Pools of numbers.
+    pub pools: u64,
     /// Expected messages that were looked for.
     pub expected: u64,
     /// The first breaches found, [`BREACHES_KEPT_MAX`] at most.
@@ -153,6 +155,7 @@ impl fmt::Display for Report {
             ("opt-outs", self.opt_outs),
             ("batches", self.batches),
             ("batch rows", self.batch_rows),
+            ("pools", self.pools),
             ("expected", self.expected),
         ] {
             writeln!(f, "{name:<14} {count}")?;

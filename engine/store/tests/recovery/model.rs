@@ -157,7 +157,9 @@ impl Told {
                     | AccountEvent::DestinationsSet(..)
                     | AccountEvent::RangesOpenSet(_)
                     | AccountEvent::TrafficStopped(_)
-                    | AccountEvent::TrafficReleased { .. } => {}
+                    | AccountEvent::TrafficReleased { .. }
+                    | AccountEvent::PoolSet(_)
+                    | AccountEvent::PoolRemoved(_) => {}
                     AccountEvent::Charged { .. } => panic!("an acceptance is its own charge"),
                 }
             }

@@ -12,7 +12,9 @@ use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::delivery::{Input, Outcome};
 use didfarm_core::event::Entry;
 use didfarm_core::idempotency::GuardedAnswer;
-use didfarm_core::ids::{AccountId, CarrierId, ConversationId, EndpointId, MessageId, NumberId};
+use didfarm_core::ids::{
+    AccountId, CarrierId, ConversationId, EndpointId, MessageId, NumberId, PoolId,
+};
 use didfarm_core::mail::{AfterTry, MailKind};
 use didfarm_core::money::Micros;
 use didfarm_core::reason::Reason;
@@ -52,7 +54,26 @@ pub fn entries() -> Vec<Entry> {
     consents(&mut farm, shop);
     batches(&mut farm, acme, office);
     traffic(&mut farm, acme);
+    pools(&mut farm, acme, office);
     farm.entries
+}
+
+/// A pool that is made, changed and taken away, and one that stays.
+fn pools(farm: &mut Farm, acme: AccountId, office: NumberId) {
+    let create = || AccountCommand::CreatePool {
+        name: "codes".into(),
+        numbers: vec![office],
+    };
+    farm.operate(acme, create());
+    let id = PoolId::of(acme, 1);
+    let change = AccountCommand::ChangePool {
+        id,
+        name: Some("alerts".into()),
+        numbers: None,
+    };
+    farm.operate(acme, change);
+    farm.operate(acme, AccountCommand::DeletePool(id));
+    farm.operate(acme, create());
 }
 
 /// A batch whose rows go, are cancelled and are refused; it is paused, goes on and is cancelled.

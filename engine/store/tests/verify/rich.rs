@@ -1,7 +1,7 @@
 //! A small store that has everything: channels, phases, refunds, contradictions, receipts and parts
 //! that wait, names and their aliases, carriers' ids, endpoints and their events, mails, rules, keys.
 
-use didfarm_core::account::Account;
+use didfarm_core::account::{Account, AccountCommand};
 use didfarm_core::batch::{BatchEvent, BatchState};
 use didfarm_core::channel::Channel;
 use didfarm_core::consent::{ConsentCause, ConsentChange};
@@ -185,6 +185,10 @@ impl Rich {
         farm.rules(foreign, &["we are closed"]);
         consents(&mut farm, rivalled);
         let (batch, row) = batched(&mut farm, (account, second));
+        for numbers in [vec![number], vec![second]] {
+            let name = "codes".into();
+            farm.operate(account, AccountCommand::CreatePool { name, numbers });
+        }
         let records = shelves::records_of(&farm.entries);
         let conversation = ConversationId(queued.extent().0);
         let other = ConversationId(inbound.extent().0);

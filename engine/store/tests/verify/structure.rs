@@ -220,7 +220,7 @@ fn v5_messages_and_conversations_agree() {
         },
         Case {
             name: "a number of an account that is none",
-            invariants: &["V5"],
+            invariants: &["V5", "V23"],
             subject: |rich| rich.number.to_string(),
             alter: |rich| rich.alter_number(rich.number, |number| number.account = AccountId(99)),
         },

@@ -1,11 +1,13 @@
 //! Sids: two letters and 32 hexadecimal digits, which are our id.
 
-use didfarm_core::ids::{AccountId, ID_MAX, MessageId};
+use didfarm_core::ids::{AccountId, ID_MAX, MessageId, PoolId};
 
 /// What an account's sid starts with.
 const ACCOUNT: &str = "AC";
 /// What a message's sid starts with.
 const MESSAGE: &str = "SM";
+/// What a messaging service's sid starts with.
+const POOL: &str = "MG";
 /// Digits behind the letters.
 const DIGITS: usize = 32;
 
@@ -17,6 +19,16 @@ pub fn account(id: AccountId) -> String {
 /// The sid of a message.
 pub fn message(id: MessageId) -> String {
     format!("{MESSAGE}{:032x}", id.get())
+}
+
+/// The sid of a pool, which is a messaging service there.
+pub fn pool(id: PoolId) -> String {
+    format!("{POOL}{:032x}", id.get())
+}
+
+/// The pool that a sid stands for.
+pub fn read_pool(sid: &str) -> Option<PoolId> {
+    read(POOL, sid).map(PoolId)
 }
 
 /// The account that a sid stands for.
@@ -46,6 +58,7 @@ mod tests {
         for id in [1, 65_537, ID_MAX] {
             assert_eq!(read_message(&message(MessageId(id))), Some(MessageId(id)));
         }
+        assert_eq!(read_pool(&pool(PoolId(ID_MAX))), Some(PoolId(ID_MAX)));
         for id in [1, u32::MAX] {
             assert_eq!(read_account(&account(AccountId(id))), Some(AccountId(id)));
         }

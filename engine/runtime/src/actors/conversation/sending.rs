@@ -50,7 +50,7 @@ pub(super) fn acceptance(events: &[Event]) -> &Accepted {
     }
 }
 
-fn sent(fact: &Accepted, now: Timestamp, limit: Option<LimitState>) -> SentMessage {
+fn sent(fact: &Accepted, now: Timestamp, limit: LimitState) -> SentMessage {
     SentMessage {
         id: fact.message,
         conversation: fact.conversation,
@@ -66,7 +66,7 @@ fn sent(fact: &Accepted, now: Timestamp, limit: Option<LimitState>) -> SentMessa
         smart_encoded: None,
         created_at: now,
         send_at: fact.send_at,
-        limit,
+        limit: Some(limit),
     }
 }
 
@@ -96,14 +96,15 @@ impl ConversationActor {
             }
         };
         let fact = acceptance(&events);
+        let message = fact.message;
         let guarding = command.guard.as_mut().map(|guard| {
             let answer = GuardedAnswer::Message(fact.message, fact.send_at);
             guard.event(answer, now)
         });
         let delivery = new_delivery(fact, command.place, now);
         let effect = match command.reply {
-            SendReply::One(reply) => Effect::Accepted {
-                sent: Box::new(sent(fact, now, command.limit)),
+            SendReply::One(reply, limit) => Effect::Accepted {
+                sent: Box::new(sent(fact, now, limit)),
                 delivery,
                 reply,
                 _permit: command.permit,
@@ -117,6 +118,9 @@ impl ConversationActor {
                 reply,
             },
         };
+        if let Some(claim) = &command.claim {
+            claim.accepted(&engine, message);
+        }
         let mut turn = Turn::new(now, effect);
         self.apply(&mut turn, events);
         turn.events.extend(guarding);
@@ -139,5 +143,7 @@ impl ConversationActor {
             guard.appended(seq, now);
         }
         reservation.keep();
+        // Its entry is appended: what follows it finds the conversation.
+        drop(command.claim);
     }
 }

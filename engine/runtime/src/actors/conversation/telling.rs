@@ -18,6 +18,7 @@ impl ConversationActor {
         for event in &events {
             if let Event::ConversationOpened(fact) = event {
                 self.state = Some(Conversation::opened(fact, turn.at));
+                turn.opens = true;
             }
             if let Some(state) = &self.state {
                 turn.leaves |= state.leaves_for_index(event).is_some();

@@ -51,6 +51,14 @@ impl Round<'_> {
             | AccountEvent::RangesOpenSet(_)
             | AccountEvent::TrafficStopped(_)
             | AccountEvent::TrafficReleased { .. } => return Ok(()),
+            AccountEvent::PoolSet(pool) => {
+                self.pools.put(keys::id(pool.id.get()), (**pool).clone());
+                return Ok(());
+            }
+            AccountEvent::PoolRemoved(id) => {
+                *self.pools.get(self.shelf, keys::id(id.get()))? = None;
+                return Ok(());
+            }
         };
         if let Some(amount) = amount {
             self.enter(at, id, (amount, balance), cause);
