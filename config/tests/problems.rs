@@ -51,7 +51,7 @@ fn all_problems_of_all_layers_are_reported_at_once() {
         ..Overrides::default()
     };
     let expected = "\
-colour: is not a setting; at the top there may be data_dir, http, ops, log, limits, numbers, price, store, engine, delivery, circuit, callbacks, capture, webhooks, consent, abuse, mail, simulator, carriers, routes, accounts (file FILE)
+colour: is not a setting; at the top there may be data_dir, http, ops, log, limits, numbers, price, store, engine, delivery, circuit, callbacks, capture, webhooks, consent, abuse, pools, mail, simulator, carriers, routes, accounts (file FILE)
 data_dir: must be a text of 1 to 4096 characters without control characters, not \"\" (file FILE)
 http.body_bytes_max: must be a whole number of bytes from 1024 to 1048576, not 1000 (file FILE)
 http.listen: must be an IP address with a port such as \"127.0.0.1:8080\", not \"localhost\" (file FILE)
