@@ -19,6 +19,7 @@ mod allowed;
 mod check;
 mod filter;
 mod layers;
+mod list_file;
 mod prices;
 mod problem;
 mod ranges;

@@ -1,7 +1,5 @@
 //! Price lists as they stand in files.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use didfarm_core::e164::NumberType;
@@ -9,13 +7,11 @@ use didfarm_core::money::Micros;
 use didfarm_core::price::{PriceRow, PriceRows};
 use serde::Deserialize;
 
+use crate::list_file;
 use crate::schema::MICROS_MAX;
 
 /// The list that is built in.
 const BUILT_IN: &str = include_str!("../prices.toml");
-
-/// The most bytes of a list; a larger file is some other file.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,14 +36,7 @@ pub(crate) fn built_in() -> PriceRows {
 
 /// Reads the list in a file; what is wrong is said with the place of the row at fault.
 pub(crate) fn read(path: &Path) -> Result<PriceRows, String> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
-        .map_err(|error| format!("must be a file that can be read; reading it failed: {error}"))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("must be a file of {FILE_BYTES_MAX} bytes at most"));
-    }
-    parse(&text).map_err(|fault| format!("must be a sound price list; {fault}"))
+    list_file::read(path, "price list", parse)
 }
 
 fn parse(text: &str) -> Result<PriceRows, String> {

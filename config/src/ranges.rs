@@ -1,17 +1,14 @@
 //! Lists of ranges that are blocked unless they are opened, as they stand in files.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use didfarm_core::abuse::range::{RangeKind, Ranges};
 use serde::Deserialize;
 
+use crate::list_file;
+
 /// The list that is built in.
 const BUILT_IN: &str = include_str!("../ranges.toml");
-
-/// The most bytes of a list; a larger file is some other file.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The word for ranges that are not blocked, whatever the numbering plans say.
 const ORDINARY: &str = "ordinary";
@@ -37,14 +34,7 @@ pub(crate) fn built_in() -> Ranges {
 
 /// Reads the list in a file; what is wrong is said with the place of the row at fault.
 pub(crate) fn read(path: &Path) -> Result<Ranges, String> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
-        .map_err(|error| format!("must be a file that can be read; reading it failed: {error}"))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("must be a file of {FILE_BYTES_MAX} bytes at most"));
-    }
-    parse(&text).map_err(|fault| format!("must be a sound list of ranges; {fault}"))
+    list_file::read(path, "list of ranges", parse)
 }
 
 fn parse(text: &str) -> Result<Ranges, String> {

@@ -11,10 +11,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, ServiceConfig};
-use didfarm_core::batch::{
-    Batch, BatchCommand, PROBLEM_BYTES_MAX, RowOutcome, SPREAD_S_MAX, Spread,
-};
-use didfarm_core::ids::{BatchId, MessageId};
+use didfarm_core::batch::{Batch, BatchCommand, PROBLEM_BYTES_MAX, SPREAD_S_MAX, Spread};
+use didfarm_core::ids::BatchId;
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::account::AccountHandle;
 use didfarm_runtime::batches::BatchDesk;
@@ -154,23 +152,25 @@ async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
         tally.add(&rest);
         results.extend(rest);
     }
-    if tally.failed == 0 && !desk.is_completed() {
-        let completed = desk.complete().await;
-        completed.map_err(|error| asked(exchange).batch(error))?;
-    }
-    let mut answer = answer(&desk, &results, &tally);
+    // Everything is decided by now, and is told even where that it is cannot be noted.
+    let completed = tally.failed == 0 && (desk.is_completed() || desk.complete().await.is_ok());
+    let mut answer = answer(&desk, &results, (&tally, completed));
     if replayed {
         idempotency::mark_replayed(answer.headers_mut());
     }
     Ok(answer)
 }
 
-fn answer(desk: &BatchDesk, results: &[RowResult], tally: &Tally) -> HttpResponse {
+fn answer(
+    desk: &BatchDesk,
+    results: &[RowResult],
+    (tally, completed): (&Tally, bool),
+) -> HttpResponse {
     let goes_at = |result: Option<&RowResult>| result.and_then(RowResult::goes_at).map(Seconds);
     let going = || results.iter().filter(|result| result.goes_at().is_some());
     let data = Created {
         id: Named(desk.id().spelled()),
-        completed: tally.failed == 0,
+        completed,
         accepted: tally.accepted,
         refused: tally.refused,
         estimated_send_at: goes_at(going().next()),
@@ -285,15 +285,11 @@ async fn rows(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let engine = &exchange.front().engine;
     let page = engine.batch_rows(account.id(), id, from, limit).await;
     let page = page.map_err(|error| asked(exchange).batch(error))?;
-    let rows: Vec<_> = page
-        .rows
-        .into_iter()
-        .map(|(index, row)| (index, told(row.outcome)))
+    let rows = page.rows.into_iter();
+    let rows: Vec<_> = rows
+        .map(|(index, row)| RowResult::decided(index, row.outcome))
         .collect();
-    let views = rows.iter().map(|(index, told)| match told {
-        Told::Accepted(message, send_at) => RowView::accepted(*index, *message, *send_at),
-        Told::Refused(problem) => RowView::refused(*index, problem),
-    });
+    let views = rows.iter().map(RowResult::view);
     let next = page.next.map(|index| cursor::encode(list, at_id(index)));
     let listed = Listed::new(views.collect(), next);
     Ok(present::json(StatusCode::OK, &listed))
@@ -304,21 +300,6 @@ fn at_id(id: u64) -> Position {
     Position {
         at: Timestamp::ZERO,
         id,
-    }
-}
-
-enum Told {
-    Accepted(MessageId, Option<Timestamp>),
-    Refused(Box<RawValue>),
-}
-
-fn told(outcome: RowOutcome) -> Told {
-    match outcome {
-        RowOutcome::Accepted(message, send_at) => Told::Accepted(message, send_at),
-        RowOutcome::Refused(problem) => {
-            let problem = RawValue::from_string(problem.into());
-            Told::Refused(problem.unwrap_or_else(|_| RawValue::NULL.to_owned()))
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
 use crate::admission::Permit;
-pub use crate::handle::batches::{BatchDesk, BatchRow, GroupAnswer, Submitted};
+pub use crate::handle::batches::{BatchDesk, BatchRow, Submitted};
 use crate::read::ReadError;
 use crate::send::{SendError, SendRequest, Unavailable};
 

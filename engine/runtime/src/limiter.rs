@@ -84,12 +84,12 @@ impl Limiter {
     ) -> Result<LimitState, Duration> {
         if !behind_line {
             let state = self.check(&self.single)?;
-            used.add(self.second());
+            used.add(self.second(), 1);
             return Ok(state);
         }
         let shared = self.check(&self.share)?;
         let state = self.check(&self.single)?;
-        used.add(self.second());
+        used.add(self.second(), 1);
         // More than a second's worth is owed only by a line that did not want it.
         let most = u64::from(self.limit.per_second);
         let add = |owed: u64| (owed < most).then_some(owed + 1);
@@ -125,7 +125,7 @@ impl Limiter {
                 .owed
                 .fetch_update(Ordering::AcqRel, Ordering::Acquire, pay);
             if paid.is_err() {
-                used.add(self.second());
+                used.add(self.second(), 1);
                 return true;
             }
         }
@@ -134,7 +134,7 @@ impl Limiter {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use didfarm_core::time::Timestamp;
@@ -145,8 +145,9 @@ mod tests {
         UsedBySecond::default()
     }
 
+    /// A clock that is moved by hand, in milliseconds.
     #[derive(Default)]
-    struct HandClock(AtomicU64);
+    pub(crate) struct HandClock(pub(crate) AtomicU64);
 
     impl Clock for HandClock {
         fn now(&self) -> Timestamp {

@@ -5,9 +5,7 @@ use std::time::Duration;
 use didfarm_core::batch::{PROBLEM_BYTES_MAX, RefusedRow, RowOutcome, RowPrint};
 use didfarm_core::ids::MessageId;
 use didfarm_core::time::Timestamp;
-use didfarm_runtime::batches::{
-    BatchDesk, BatchError, BatchRow, GroupAnswer, RowRequest, Submitted,
-};
+use didfarm_runtime::batches::{BatchDesk, BatchError, BatchRow, RowRequest};
 use didfarm_runtime::read::ReadError;
 use didfarm_runtime::send::{SendError, Unavailable};
 use serde_json::value::RawValue;
@@ -93,6 +91,26 @@ impl RowResult {
         }
     }
 
+    /// A row as it was decided.
+    pub(super) fn decided(index: u64, outcome: RowOutcome) -> RowResult {
+        let outcome = match outcome {
+            RowOutcome::Accepted(message, send_at) => Outcome::Accepted {
+                message,
+                send_at,
+                goes_at: None,
+            },
+            RowOutcome::Refused(problem) => {
+                let problem = RawValue::from_string(problem.into());
+                Outcome::Refused(problem.unwrap_or_else(|_| RawValue::NULL.to_owned()))
+            }
+        };
+        RowResult {
+            index,
+            outcome,
+            replayed: false,
+        }
+    }
+
     /// A row that was not decided.
     pub(super) fn failed(index: u64, problem: &RawValue) -> RowResult {
         RowResult {
@@ -138,7 +156,8 @@ pub(super) async fn hand_in(
         return Err(None);
     }
     *is_over = true;
-    let known = known(desk, (first, rows.len()), patience).await?;
+    let count = rows.len();
+    let known = patiently(patience, async || desk.known(first, count).await).await?;
     let mut known = known.into_iter().peekable();
     let mut results = Vec::with_capacity(rows.len());
     let mut noted = Vec::new();
@@ -175,15 +194,13 @@ pub(super) async fn hand_in(
     let prints: Vec<_> = requests.iter().map(|row| row.print).collect();
     let submitted = match requests.is_empty() {
         true => None,
-        false => Some(submit(desk, requests, patience).await?),
+        false => Some(patiently(patience, async || desk.submit(&mut requests).await).await?),
     };
     *is_over = false;
     drop(is_over);
     if let Some(submitted) = submitted {
-        let GroupAnswer {
-            rows: answers,
-            first_goes_at,
-        } = submitted.answer().await?;
+        let first_goes_at = submitted.first_goes_at;
+        let answers = submitted.answer().await?;
         let mut waiting = 0;
         for ((place, print), answer) in places.into_iter().zip(prints).zip(answers) {
             let result = &mut results[place];
@@ -208,7 +225,15 @@ pub(super) async fn hand_in(
             noted.extend(note(result, print));
         }
     }
-    desk.refuse(noted).await?;
+    let refused: Vec<u64> = noted.iter().map(|row| row.index).collect();
+    if let Err(error) = patiently(patience, async || desk.refuse(&mut noted).await).await {
+        // What was accepted beside them is told all the same; these were not decided.
+        let problem = asked.batch(error).embedded(PROBLEM_BYTES_MAX);
+        let undecided = |result: &&mut RowResult| refused.contains(&result.index);
+        for result in results.iter_mut().filter(undecided) {
+            result.outcome = Outcome::Failed(problem.clone());
+        }
+    }
     Ok(results)
 }
 
@@ -219,21 +244,9 @@ fn again(index: u64, before: BatchRow, print: RowPrint) -> RowResult {
         let problem = Problem::of_field(Code::IdempotencyKeyReused, idempotency::FIELD, detail);
         return RowResult::refused(index, problem);
     }
-    let outcome = match before.outcome {
-        RowOutcome::Accepted(message, send_at) => Outcome::Accepted {
-            message,
-            send_at,
-            goes_at: None,
-        },
-        RowOutcome::Refused(problem) => {
-            let problem = RawValue::from_string(problem.into());
-            Outcome::Refused(problem.unwrap_or_else(|_| RawValue::NULL.to_owned()))
-        }
-    };
     RowResult {
-        index,
-        outcome,
         replayed: true,
+        ..RowResult::decided(index, before.outcome)
     }
 }
 
@@ -248,39 +261,26 @@ fn note(result: &RowResult, print: RowPrint) -> Option<RefusedRow> {
     }
 }
 
-/// What is known of rows, once there is room to ask.
-async fn known(
-    desk: &BatchDesk,
-    (first, count): (u64, usize),
+/// Asks until the engine has room, for as long as `patience`.
+async fn patiently<T>(
     patience: Duration,
-) -> Result<Vec<(u64, BatchRow)>, BatchError> {
+    mut ask: impl AsyncFnMut() -> Result<T, BatchError>,
+) -> Result<T, BatchError> {
     let until = Instant::now() + patience;
     loop {
-        match desk.known(first, count).await {
-            Err(BatchError::Read(ReadError::Unavailable(Unavailable::Busy)))
-                if Instant::now() < until =>
-            {
+        match ask().await {
+            Err(error) if is_full(&error) && Instant::now() < until => {
                 tokio::time::sleep(PAUSE).await;
             }
-            known => return known,
+            done => return done,
         }
     }
 }
 
-async fn submit(
-    desk: &BatchDesk,
-    mut requests: Vec<RowRequest>,
-    patience: Duration,
-) -> Result<Submitted, BatchError> {
-    let until = Instant::now() + patience;
-    loop {
-        match desk.submit(&mut requests).await {
-            Err(BatchError::Unavailable(Unavailable::Busy | Unavailable::RecordsBehind))
-                if Instant::now() < until =>
-            {
-                tokio::time::sleep(PAUSE).await;
-            }
-            submitted => return submitted,
-        }
-    }
+fn is_full(error: &BatchError) -> bool {
+    matches!(
+        error,
+        BatchError::Unavailable(Unavailable::Busy | Unavailable::RecordsBehind)
+            | BatchError::Read(ReadError::Unavailable(Unavailable::Busy))
+    )
 }

@@ -55,28 +55,18 @@ pub struct BatchDesk {
 /// Rows that were handed in.
 pub struct Submitted {
     answers: oneshot::Receiver<Vec<RowAnswer>>,
-    first_goes_at: Timestamp,
+    /// When the first of them that goes at once is expected to go; the others follow at the account's rate.
+    pub first_goes_at: Timestamp,
 }
 
 impl Submitted {
-    /// What became of them, once those that were accepted are durable.
+    /// What became of them, in their order, once those that were accepted are durable.
     ///
     /// # Errors
     /// [`BatchError::Unavailable`].
-    pub async fn answer(self) -> Result<GroupAnswer, BatchError> {
-        Ok(GroupAnswer {
-            rows: self.answers.await.map_err(|_| Unavailable::Faulted)?,
-            first_goes_at: self.first_goes_at,
-        })
+    pub async fn answer(self) -> Result<Vec<RowAnswer>, BatchError> {
+        self.answers.await.map_err(|_| Unavailable::Faulted.into())
     }
-}
-
-/// What a group of rows came to.
-pub struct GroupAnswer {
-    /// The answers, in the order of the rows.
-    pub rows: Vec<RowAnswer>,
-    /// When the first of them that goes at once is expected to go; the others follow at the account's rate.
-    pub first_goes_at: Timestamp,
 }
 
 impl EngineHandle {
@@ -375,7 +365,7 @@ impl BatchDesk {
     }
 
     /// When the message that has so many before it is expected to go.
-    pub fn goes_at(&self, before: u64) -> Timestamp {
+    fn goes_at(&self, before: u64) -> Timestamp {
         self.handle.shared.now().plus_us(self.wait_us(before))
     }
 
@@ -463,12 +453,12 @@ impl BatchDesk {
     ///
     /// # Errors
     /// See [`BatchError`].
-    pub async fn refuse(&self, rows: Vec<RefusedRow>) -> Result<(), BatchError> {
+    pub async fn refuse(&self, rows: &mut Vec<RefusedRow>) -> Result<(), BatchError> {
         if rows.is_empty() {
             return Ok(());
         }
         self.handle.shared.gate()?;
-        self.note(BatchEvent::Refused(rows)).await
+        self.note(BatchEvent::Refused(std::mem::take(rows))).await
     }
 
     /// Notes that every row is known: when this returns `Ok`, that is durable.

@@ -9,6 +9,7 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
+use crate::account::UsedBySecond;
 use crate::clock::{Clock, LimiterClock};
 
 /// What may go at once: so many parts of a second's worth. Limits are looked at many times a second.
@@ -21,7 +22,7 @@ pub(crate) struct Tokens {
     /// Tokens taken for the first in line, which needs more.
     paid: u32,
     /// How many were used in the second that is, and in the one before.
-    used: Used,
+    used: UsedBySecond,
 }
 
 impl Tokens {
@@ -34,7 +35,7 @@ impl Tokens {
             per_second: rate.get(),
             governor: RateLimiter::direct_with_clock(quota, LimiterClock(clock)),
             paid: 0,
-            used: Used::default(),
+            used: UsedBySecond::default(),
         }
     }
 
@@ -63,55 +64,12 @@ impl Tokens {
     }
 }
 
-/// A count by the second.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Used {
-    second: u64,
-    now: u32,
-    before: u32,
-}
-
-impl Used {
-    /// Adds to the count of this second.
-    pub(crate) fn add(&mut self, second: u64, count: u32) {
-        if second != self.second {
-            self.before = self.last(second);
-            (self.second, self.now) = (second, 0);
-        }
-        self.now = self.now.saturating_add(count);
-    }
-
-    /// The count of the second before this one.
-    pub(crate) fn last(&self, second: u64) -> u32 {
-        match second.checked_sub(self.second) {
-            Some(0) => self.before,
-            Some(1) => self.now,
-            Some(_) | None => 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
-
-    use didfarm_core::time::Timestamp;
+    use std::sync::atomic::Ordering;
 
     use super::*;
-
-    #[derive(Default)]
-    struct HandClock(AtomicU64);
-
-    impl Clock for HandClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::ZERO
-        }
-
-        fn elapsed(&self) -> Duration {
-            Duration::from_millis(self.0.load(Ordering::Relaxed))
-        }
-    }
+    use crate::limiter::tests::HandClock;
 
     #[test]
     fn long_messages_wait_for_as_many_tokens_as_they_have_segments() {
@@ -133,17 +91,5 @@ mod tests {
                 "{went} of {wanted}"
             );
         }
-    }
-
-    #[test]
-    fn use_is_that_of_the_last_whole_second() {
-        let mut used = Used::default();
-        used.add(5, 3);
-        used.add(5, 1);
-        assert_eq!((used.last(5), used.last(6), used.last(7)), (0, 4, 0));
-        used.add(6, 2);
-        assert_eq!((used.last(6), used.last(7)), (4, 2));
-        used.add(9, 1);
-        assert_eq!(used.last(9), 0);
     }
 }

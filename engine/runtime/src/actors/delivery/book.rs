@@ -31,16 +31,34 @@ struct Owner {
     slot: Slot,
 }
 
+/// How a message stands to its account's line.
+pub(super) enum Line {
+    /// It was in none.
+    Never,
+    /// It waits in it: no deadline is its own until it leaves it.
+    In { _place: Place },
+    /// It left it then.
+    Left(Timestamp),
+}
+
+impl Line {
+    /// Since when a message waits for its turn; `None` while it waits in line, as it is meant to.
+    pub(super) fn waits_since(&self, in_flight: &InFlight) -> Option<Timestamp> {
+        match self {
+            Line::Never => Some(in_flight.waits_since()),
+            Line::In { .. } => None,
+            Line::Left(at) => Some(*at),
+        }
+    }
+}
+
 struct Page {
     in_flight: InFlight,
     /// What to hand over; gone once the carrier took it or refused it.
     submit: Option<Box<Submit>>,
     /// The last entry about it, once it is finished.
     finished: Option<Seq>,
-    /// Its place in its account's line: no deadline is its own until it leaves it.
-    place: Option<Place>,
-    /// When it left the line, if it was in one.
-    left_line_at: Option<Timestamp>,
+    line: Line,
 }
 
 /// The deliveries that the supervisor knows.
@@ -108,8 +126,7 @@ impl Book {
             in_flight,
             submit,
             finished: None,
-            place: None,
-            left_line_at: None,
+            line: Line::Never,
         };
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -186,20 +203,20 @@ impl Book {
     /// Notes that a message waits in its account's line.
     pub(super) fn line_up(&mut self, message: MessageId, place: Place) {
         if let Some(page) = self.page_mut(message) {
-            page.place = Some(place);
+            page.line = Line::In { _place: place };
         }
     }
 
     /// Whether a message waits in its account's line and is still meant to go.
     pub(super) fn is_in_line(&self, message: MessageId) -> bool {
-        self.page(message).is_some_and(|page| page.place.is_some())
+        let page = self.page(message);
+        page.is_some_and(|page| matches!(page.line, Line::In { .. }))
     }
 
     /// A message leaves its line: its validity period begins now.
     pub(super) fn leave_line(&mut self, message: MessageId, now: Timestamp) {
         if let Some(page) = self.page_mut(message) {
-            page.place = None;
-            page.left_line_at = Some(now);
+            page.line = Line::Left(now);
             let open = &mut page.in_flight;
             let validity_ms = open.valid_until.ms_since(open.waits_since());
             open.valid_until = now.plus_ms(validity_ms);
@@ -327,13 +344,11 @@ impl Book {
             .map(|page| &page.in_flight)
     }
 
-    /// The same without those that wait in a line, each with when it left one, if it was in one.
-    pub(super) fn out_of_line(&self) -> impl Iterator<Item = (&InFlight, Option<Timestamp>)> {
-        self.pages
-            .iter()
-            .flatten()
-            .filter(|page| page.finished.is_none() && page.place.is_none())
-            .map(|page| (&page.in_flight, page.left_line_at))
+    /// The same, each with how it stands to its account's line.
+    pub(super) fn open_in_lines(&self) -> impl Iterator<Item = (&InFlight, &Line)> {
+        let open = self.pages.iter().flatten();
+        open.filter(|page| page.finished.is_none())
+            .map(|page| (&page.in_flight, &page.line))
     }
 
     /// Brings the book in line with what happened to a delivery.
@@ -389,7 +404,7 @@ impl Book {
         };
         page.finished = Some(UNFLUSHED);
         page.submit = None;
-        page.place = None;
+        page.line = Line::Never;
         self.unflushed.push(message);
         self.finished.push_back(message);
         while self.finished.len() > self.finished_max {
@@ -504,7 +519,7 @@ mod tests {
     #[test]
     fn a_page_stays_small() {
         assert!(
-            size_of::<Option<Page>>() <= 184,
+            size_of::<Option<Page>>() <= 176,
             "{}",
             size_of::<Option<Page>>()
         );

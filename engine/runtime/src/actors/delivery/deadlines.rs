@@ -32,9 +32,10 @@ impl DeliverySupervisor {
         self.prune_gates();
         let due: Vec<(MessageId, Input)> = self
             .book
-            .out_of_line()
-            .filter_map(|(in_flight, left_line_at)| {
-                Some((in_flight.message, self.due(in_flight, left_line_at)?))
+            .open_in_lines()
+            .filter_map(|(in_flight, line)| {
+                let waits_since = line.waits_since(in_flight)?;
+                Some((in_flight.message, self.due(in_flight, waits_since)?))
             })
             .collect();
         for (message, input) in due {
@@ -52,15 +53,14 @@ impl DeliverySupervisor {
     }
 
     /// The deadline that an open delivery has passed, if any.
-    fn due(&self, in_flight: &InFlight, left_line_at: Option<Timestamp>) -> Option<Input> {
+    fn due(&self, in_flight: &InFlight, waits_since: Timestamp) -> Option<Input> {
         let (now, delivery) = (self.batch.at, &in_flight.delivery);
         let settings = &self.engine.settings.delivery;
         match delivery.phase {
             Phase::Queued if in_flight.is_expired(now) => Some(Input::Expired),
             Phase::Queued => (delivery.submits == 0
                 && delivery.why.is_none()
-                && now.ms_since(left_line_at.unwrap_or(in_flight.waits_since()))
-                    >= settings.queued_alarm_ms)
+                && now.ms_since(waits_since) >= settings.queued_alarm_ms)
                 .then_some(Input::Delayed),
             Phase::InDoubt => (now.ms_since(in_flight.phase_at) >= settings.in_doubt_deadline_ms)
                 .then_some(Input::GiveUp),

@@ -1,5 +1,7 @@
 //! What the delivery supervisor shows: its gauges, and the state of each carrier for operators.
 
+use std::sync::atomic::Ordering;
+
 use didfarm_core::delivery::{InFlight, Phase};
 
 use super::DeliverySupervisor;
@@ -16,7 +18,8 @@ impl DeliverySupervisor {
         meters.parts.set(self.parts.len() as f64);
         let waiting = self.submitting.waiting() + self.gates.waiting();
         meters.lane.depth.set(waiting as f64);
-        meters.in_line.set(self.pacing.waiting() as f64);
+        let in_line = self.engine.in_line.load(Ordering::Acquire);
+        meters.in_line.set(in_line as f64);
         let views = self.submitting.lanes().map(|(id, lane)| CarrierView {
             id,
             circuit: lane.circuit.as_str(),
@@ -49,14 +52,12 @@ impl DeliverySupervisor {
     pub(super) fn observe_phases(&self) {
         let mut counts = [0u64; Phase::ALL.len()];
         let mut oldest_queued = self.batch.at;
-        for in_flight in self.book.open_deliveries() {
+        for (in_flight, line) in self.book.open_in_lines() {
             let phase = in_flight.delivery.phase;
             counts[phase as usize] += 1;
-        }
-        // What waits in line waits as it is meant to.
-        for (in_flight, left_line_at) in self.book.out_of_line() {
-            if in_flight.delivery.phase == Phase::Queued {
-                let since = left_line_at.unwrap_or(in_flight.waits_since());
+            if phase == Phase::Queued
+                && let Some(since) = line.waits_since(in_flight)
+            {
                 oldest_queued = oldest_queued.min(since);
             }
         }
