@@ -53,14 +53,24 @@ async fn brings(
         message["from_user_id"] = json!(user);
         contact["user_id"] = json!(user);
     }
+    let value = json!({
+        "messaging_product": "whatsapp",
+        "metadata": metadata(),
+        "contacts": [contact],
+        "messages": [message],
+    });
+    calls_back(world, daemon, "messages", value).await;
+}
+
+fn metadata() -> Value {
+    json!({ "display_phone_number": &NUMBER[1..], "phone_number_id": PHONE_NUMBER_ID })
+}
+
+/// Meta brings one change of a field.
+async fn calls_back(world: &World, daemon: &Daemon, field: &str, value: Value) {
     let body = json!({
         "object": "whatsapp_business_account",
-        "entry": [{ "id": "1", "changes": [{ "field": "messages", "value": {
-            "messaging_product": "whatsapp",
-            "metadata": { "display_phone_number": &NUMBER[1..], "phone_number_id": PHONE_NUMBER_ID },
-            "contacts": [contact],
-            "messages": [message],
-        } }] }],
+        "entry": [{ "id": "1", "changes": [{ "field": field, "value": value }] }],
     })
     .to_string();
     let url = format!("http://{}/carriers/wa", daemon.address());
@@ -297,4 +307,65 @@ async fn a_peer_with_two_conversations_keeps_each_message_once() {
     assert_eq!(customer.conversations().await.len(), 2);
     let rows = customer.all("/api/v1/portal/sms?direction=inbound").await;
     assert_eq!(rows.len(), 2, "{rows:?}");
+}
+
+#[tokio::test]
+async fn who_stops_marketing_in_whatsapp_gets_no_templates_until_they_resume_it() {
+    let (world, mut daemon, customer) = start().await;
+    let wants = async |daemon: &Daemon, peer: &str, value: &str, timestamp: u64| {
+        let preference = json!({
+            "wa_id": peer[1..], "category": "marketing_messages", "value": value,
+            "detail": format!("User requested to {value} marketing messages"),
+            "timestamp": timestamp,
+        });
+        let value = json!({
+            "messaging_product": "whatsapp", "metadata": metadata(),
+            "contacts": [{ "wa_id": peer[1..] }], "user_preferences": [preference],
+        });
+        calls_back(&world, daemon, "user_preferences", value).await;
+    };
+    let template = json!({
+        "from": NUMBER, "to": PEER, "channel": "whatsapp",
+        "template": { "name": "offers", "language": "nl" },
+    });
+    brings(&world, &daemon, "wamid.1", Some(PEER), None, says("hello?")).await;
+    wants(&daemon, PEER, "stop", 1_763_700_000).await;
+    customer.send(&template).await.refused(409, "opted_out");
+    // What the peer asks is answered all the same.
+    let reply = json!({ "from": NUMBER, "to": PEER, "body": "hi", "channel": "whatsapp" });
+    customer.send(&reply).await.expect(201);
+    let proof = customer.all("/api/v1/sms/opt-outs").await;
+    assert_eq!(proof.len(), 1);
+    assert_eq!(
+        [
+            &proof[0]["cause"],
+            &proof[0]["note"],
+            &proof[0]["stated_at"]
+        ],
+        [
+            &json!("whatsapp"),
+            &json!("User requested to stop marketing messages"),
+            &json!("2025-11-21T04:40:00Z")
+        ]
+    );
+    daemon.kill9();
+    daemon.restart().await;
+    world.lead_to(&daemon);
+    let customer = daemon.customer();
+    customer.send(&template).await.refused(409, "opted_out");
+    wants(&daemon, PEER, "resume", 1_763_700_001).await;
+    customer.send(&template).await.expect(201);
+    // What comes again is old news.
+    wants(&daemon, PEER, "stop", 1_763_700_000).await;
+    customer.send(&template).await.expect(201);
+    // A peer that we never wrote to is no reason to come again.
+    wants(&daemon, "+31687654321", "stop", 1_763_700_002).await;
+    // To resume marketing takes no STOP back.
+    brings(&world, &daemon, "wamid.2", Some(PEER), None, says("stop")).await;
+    wants(&daemon, PEER, "resume", 1_763_700_003).await;
+    customer.send(&template).await.refused(409, "opted_out");
+    let counted = "didfarm_callback_elements_total{carrier=\"wa\",kind=\"preference\"}";
+    assert_eq!(daemon.operator().scrape().await.get(counted), 4.0);
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
 }

@@ -44,7 +44,14 @@ impl Outcome {
 }
 
 /// The kinds of elements, in the order of [`ElementCounts`].
-const KINDS: [&str; 5] = ["receipt", "inbound", "part", "ignored", "malformed"];
+const KINDS: [&str; 6] = [
+    "receipt",
+    "inbound",
+    "part",
+    "preference",
+    "ignored",
+    "malformed",
+];
 
 /// How many elements of each kind a callback holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +63,7 @@ impl ElementCounts {
             callback.receipts.len() as u64,
             callback.inbound.len() as u64,
             callback.parts.len() as u64,
+            callback.preferences.len() as u64,
             callback.ignored.into(),
             callback.malformed.into(),
         ])
@@ -131,7 +139,10 @@ mod tests {
             malformed: 3,
             ..Callback::default()
         };
-        assert_eq!(ElementCounts::of(&callback), ElementCounts([0, 0, 0, 2, 3]));
-        assert_eq!(KINDS[3..], ["ignored", "malformed"]);
+        assert_eq!(
+            ElementCounts::of(&callback),
+            ElementCounts([0, 0, 0, 0, 2, 3])
+        );
+        assert_eq!(KINDS[4..], ["ignored", "malformed"]);
     }
 }

@@ -41,6 +41,7 @@ pub(crate) struct OptOut<'a> {
     cause: &'static str,
     word: Option<&'a str>,
     note: Option<&'a str>,
+    stated_at: Option<Seconds>,
     evidence: Option<Evidence<'a>>,
     ended: Option<Ended<'a>>,
 }
@@ -63,6 +64,7 @@ struct Ended<'a> {
     cause: &'static str,
     word: Option<&'a str>,
     note: Option<&'a str>,
+    stated_at: Option<Seconds>,
     message_id: Option<Named>,
 }
 
@@ -78,6 +80,7 @@ impl<'a> OptOut<'a> {
             cause: row.said.cause.as_str(),
             word: row.said.word.as_deref(),
             note: row.said.note.as_deref(),
+            stated_at: row.said.stated_at.map(Seconds),
             evidence: view.evidence.as_ref().map(Evidence::of),
             ended: row.ended.as_ref().map(|(at, said)| Ended::of(*at, said)),
         }
@@ -104,13 +107,14 @@ impl<'a> Ended<'a> {
             cause: said.cause.as_str(),
             word: said.word.as_deref(),
             note: said.note.as_deref(),
+            stated_at: said.stated_at.map(Seconds),
             message_id: said.evidence.map(|message| Named(message.spelled())),
         }
     }
 }
 
 /// The first line of an export as CSV.
-pub(crate) const CSV_HEAD: &str = "opted_out_at,number,peer,cause,word,note,evidence_message_id,evidence_direction,evidence_at,evidence_body,ended_at,ended_change,ended_cause,ended_note,conversation_id\r\n";
+pub(crate) const CSV_HEAD: &str = "opted_out_at,number,peer,cause,word,note,evidence_message_id,evidence_direction,evidence_at,evidence_body,ended_at,ended_change,ended_cause,ended_note,conversation_id,stated_at\r\n";
 
 /// Adds the line of an opt-out as CSV (RFC 4180).
 pub(crate) fn write_csv(view: &OptOutView, to: &mut String) {
@@ -146,6 +150,7 @@ pub(crate) fn write_csv(view: &OptOutView, to: &mut String) {
             .unwrap_or_default()
             .to_owned(),
         row.conversation.to_string(),
+        row.said.stated_at.map(time).unwrap_or_default(),
     ];
     for (place, cell) in cells.iter().enumerate() {
         if place > 0 {

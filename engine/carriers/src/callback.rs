@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::ConsentChange;
 use didfarm_core::content::Content;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::CarrierMessageId;
@@ -76,6 +77,21 @@ pub struct Inbound {
     pub content: Option<Box<Content>>,
 }
 
+/// What a peer wants of us, as a carrier's own settings have it: of marketing, over WhatsApp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preference {
+    /// The peer.
+    pub peer: Peer,
+    /// Our number.
+    pub number: E164,
+    /// Which way.
+    pub change: ConsentChange,
+    /// The carrier's words for it.
+    pub detail: Option<Box<str>>,
+    /// When, by the carrier's clock.
+    pub stated_at: Option<Timestamp>,
+}
+
 /// What a callback holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Callback {
@@ -85,6 +101,8 @@ pub struct Callback {
     pub inbound: Vec<Inbound>,
     /// Parts of long messages from peers.
     pub parts: Vec<Part>,
+    /// What peers want of us.
+    pub preferences: Vec<Preference>,
     /// Elements of kinds that we do not act upon.
     pub ignored: u32,
     /// Elements that cannot be read, among others that can.
@@ -94,7 +112,13 @@ pub struct Callback {
 impl Callback {
     /// How many things it brings: its weight in the bound on what is under way, at least 1.
     pub fn weight(&self) -> usize {
-        (self.receipts.len() + self.inbound.len() + self.parts.len()).max(1)
+        let elements = [
+            self.receipts.len(),
+            self.inbound.len(),
+            self.parts.len(),
+            self.preferences.len(),
+        ];
+        elements.iter().sum::<usize>().max(1)
     }
 }
 

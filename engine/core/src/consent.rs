@@ -110,8 +110,12 @@ pub struct ConsentEvent {
     pub evidence: Option<MessageId>,
     /// The word that the peer used, as it stands in the list.
     pub word: Option<Box<str>>,
-    /// What whoever recorded it by hand wrote beside it, [`NOTE_CHARS_MAX`] at most.
+    /// What whoever recorded it by hand wrote beside it, or WhatsApp's words for it, [`NOTE_CHARS_MAX`]
+    /// at most.
     pub note: Option<Box<str>>,
+    /// When it was said, by the clock of the carrier that tells of it.
+    #[serde(default)]
+    pub stated_at: Option<Timestamp>,
 }
 
 /// An opt-out that holds.
@@ -140,6 +144,9 @@ pub struct Consent {
     pub barred: u64,
     /// When the last opt-out was recorded.
     last_at: Option<Timestamp>,
+    /// When the last change was said that a carrier told of with its time.
+    #[serde(default)]
+    stated_at: Option<Timestamp>,
 }
 
 impl Consent {
@@ -148,6 +155,7 @@ impl Consent {
     /// Opt-outs of one conversation never share their time: the clock may be put back, and each has a row
     /// of its own.
     pub fn evolve(&mut self, event: &ConsentEvent, last: MessageId, at: Timestamp) {
+        self.stated_at = self.stated_at.max(event.stated_at);
         match event.change {
             ConsentChange::OptedOut => {
                 let after = self.last_at.map(|last| Timestamp(last.0.saturating_add(1)));
@@ -173,13 +181,25 @@ impl Consent {
 
 /// Decides a change: `None` where it says nothing new.
 ///
-/// An opt-out from everything takes the place of one from WhatsApp's templates, and never the other way.
+/// An opt-out from everything takes the place of one from WhatsApp's templates, and never the other way;
+/// that somebody wants WhatsApp's templates again ends no opt-out from everything. What a carrier tells of
+/// again, or late, is known by its time.
 pub fn decide(state: Option<&Conversation>, event: ConsentEvent) -> Option<ConsentEvent> {
+    let known = state.and_then(|state| state.consent.as_ref()?.stated_at);
+    if event
+        .stated_at
+        .is_some_and(|stated_at| known.is_some_and(|known| stated_at <= known))
+    {
+        return None;
+    }
     let holds = state.and_then(Conversation::opt_out);
     let is_new = match (event.change, holds) {
-        (ConsentChange::OptedOut, None) | (ConsentChange::OptedIn, Some(_)) => true,
+        (ConsentChange::OptedOut, None) => true,
         (ConsentChange::OptedOut, Some(holds)) => {
             event.cause.is_from_everything() && !holds.cause.is_from_everything()
+        }
+        (ConsentChange::OptedIn, Some(holds)) => {
+            event.cause.is_from_everything() || !holds.cause.is_from_everything()
         }
         (ConsentChange::OptedIn, None) => false,
     };
@@ -207,6 +227,7 @@ pub fn hear(state: Option<&Conversation>, word: &Word, message: MessageId) -> He
         evidence: Some(message),
         word: Some(word.listed.into()),
         note: None,
+        stated_at: None,
     };
     match word.meaning {
         Meaning::Stop => {

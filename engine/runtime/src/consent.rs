@@ -30,6 +30,7 @@ impl ConsentRecord {
             evidence: None,
             word: None,
             note: self.note,
+            stated_at: None,
         })
     }
 }

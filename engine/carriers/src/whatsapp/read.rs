@@ -6,26 +6,30 @@
 use std::sync::Arc;
 
 use didfarm_core::channel::Channel;
+use didfarm_core::consent::ConsentChange;
 use didfarm_core::content::{Content, ContentKind, Location, Media};
 use didfarm_core::delivery::receipt::Claim;
 use didfarm_core::e164::E164;
 use didfarm_core::ids::MessageId;
 use didfarm_core::peer::{Peer, PeerName};
 use didfarm_core::reason::Reason;
+use didfarm_core::time::Timestamp;
 use serde_json::value::RawValue;
 use tracing::warn;
 
 use super::numbers::Numbers;
 use super::reasons;
 use super::said::{self, Said};
-use super::tolerant::Text;
-use super::wire::{self, Contact, MediaObject, Message, Place, Status, Value};
+use super::tolerant::{Code, Text};
+use super::wire::{self, Contact, MediaObject, Message, Place, Status, UserPreference, Value};
 use crate::Receipt;
-use crate::callback::{Callback, Inbound, Unreadable};
+use crate::callback::{Callback, Inbound, Preference, Unreadable};
 use crate::http::party;
 
 /// What the body says that it is about.
 const OBJECT: &str = "whatsapp_business_account";
+/// The category of messages whose preference is an opt-out.
+const MARKETING: &str = "marketing_messages";
 /// Longest degree of a place, in bytes.
 const DEGREES_BYTES_MAX: usize = 32;
 
@@ -82,6 +86,10 @@ impl Reading<'_> {
         if !messages.is_empty() {
             self.messages(value, messages);
         }
+        let preferences = value.user_preferences.as_deref().unwrap_or_default();
+        if !preferences.is_empty() {
+            self.preferences(value, preferences);
+        }
         for error in value.errors.as_deref().unwrap_or_default() {
             self.callback.ignored += 1;
             warn!(
@@ -121,14 +129,58 @@ impl Reading<'_> {
         });
     }
 
-    fn messages(&mut self, value: &Value<'_>, messages: &[Message<'_>]) {
-        let Some(to) = our_number(value, self.numbers) else {
+    fn preferences(&mut self, value: &Value<'_>, preferences: &[UserPreference<'_>]) {
+        let Some(number) = self.our_number(value, preferences.len()) else {
+            return;
+        };
+        for preference in preferences {
+            self.preference(preference, number);
+        }
+    }
+
+    fn preference(&mut self, preference: &UserPreference<'_>, number: E164) {
+        let change = match (preference.category.as_deref(), preference.value.as_deref()) {
+            (Some(MARKETING), Some("stop")) => ConsentChange::OptedOut,
+            (Some(MARKETING), Some("resume")) => ConsentChange::OptedIn,
+            (Some(_), Some(_)) => {
+                self.callback.ignored += 1;
+                return;
+            }
+            (None, _) | (_, None) => {
+                self.callback.malformed += 1;
+                return;
+            }
+        };
+        let by_number = preference.wa_id.as_deref().and_then(party::number);
+        let by_name = || name(&preference.user_id);
+        let Some(peer) = by_number.map(Peer::Number).or_else(by_name) else {
+            self.callback.malformed += 1;
+            return;
+        };
+        self.callback.preferences.push(Preference {
+            peer,
+            number,
+            change,
+            detail: short(&preference.detail),
+            stated_at: preference.timestamp.and_then(seconds),
+        });
+    }
+
+    /// Our number, without which none of so many elements can be used.
+    fn our_number(&mut self, value: &Value<'_>, elements: usize) -> Option<E164> {
+        let number = our_number(value, self.numbers);
+        if number.is_none() {
             warn!(
                 carrier = self.carrier,
-                messages = messages.len(),
-                "inbound messages name no number of ours"
+                elements, "what a carrier brings names no number of ours"
             );
-            self.callback.malformed += u32::try_from(messages.len()).unwrap_or(u32::MAX);
+            self.callback.malformed += u32::try_from(elements).unwrap_or(u32::MAX);
+        }
+        number
+    }
+
+    fn messages(&mut self, value: &Value<'_>, messages: &[Message<'_>]) {
+        let Some(to) = self.our_number(value, messages.len()) else {
             return;
         };
         let contacts = value.contacts.as_deref().unwrap_or_default();
@@ -200,7 +252,6 @@ fn our_number(value: &Value<'_>, numbers: &Numbers) -> Option<E164> {
 /// The peer, and what else it is known as. The number comes first: it is the one name that all channels
 /// share.
 fn sender(message: &Message<'_>) -> Option<(Peer, Option<Peer>)> {
-    let name = |text: &Option<Text<'_>>| PeerName::parse(text.as_deref()?).map(Peer::Name);
     let number = message
         .from
         .as_deref()
@@ -212,6 +263,16 @@ fn sender(message: &Message<'_>) -> Option<(Peer, Option<Peer>)> {
         (None, Some(user)) => Some((user, None)),
         (None, None) => None,
     }
+}
+
+/// A peer that WhatsApp knows by a name of its own.
+fn name(text: &Option<Text<'_>>) -> Option<Peer> {
+    PeerName::parse(text.as_deref()?).map(Peer::Name)
+}
+
+/// A time in seconds since 1970.
+fn seconds(Code(seconds): Code) -> Option<Timestamp> {
+    seconds.checked_mul(1_000_000).map(Timestamp)
 }
 
 /// Who wrote the message: Meta lists senders in the order of their messages, one each.

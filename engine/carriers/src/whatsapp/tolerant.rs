@@ -51,7 +51,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// An error's code: a number, in older versions a string of digits.
+/// A whole number, as an error's code or a time: in some versions a string of digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Code(pub(super) i64);
 
@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for Code {
             type Value = Code;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a code")
+                f.write_str("a whole number")
             }
 
             fn visit_i64<E: Error>(self, code: i64) -> Result<Code, E> {

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::tolerant::{Code, Text, Tolerant, object};
 
-/// The field whose changes we act upon.
-const FIELD: &str = "messages";
+/// The fields whose changes we act upon.
+const FIELDS: [&str; 2] = ["messages", "user_preferences"];
 
 object! {
     /// The whole body.
@@ -25,7 +25,7 @@ object! {
     Entry { changes: Vec<Change<'a>>, }
 }
 
-/// One change; we act upon those of [`FIELD`].
+/// One change; we act upon those of [`FIELDS`].
 #[derive(Debug, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct Change<'a> {
@@ -36,7 +36,8 @@ pub(super) struct Change<'a> {
 impl Change<'_> {
     /// Whether it is of a field that we act upon.
     pub(super) fn is_ours(&self) -> bool {
-        self.field.as_deref().is_none_or(|field| field == FIELD)
+        let field = self.field.as_deref();
+        field.is_none_or(|field| FIELDS.contains(&field))
     }
 }
 
@@ -66,12 +67,13 @@ impl<'a> Tolerant<'a> for Change<'a> {
 }
 
 object! {
-    /// The value of a change of `messages`.
+    /// The value of a change of `messages`, or of `user_preferences`.
     Value {
         metadata: Metadata<'a>,
         contacts: Vec<Contact<'a>>,
         messages: Vec<Message<'a>>,
         statuses: Vec<Status<'a>>,
+        user_preferences: Vec<UserPreference<'a>>,
         errors: Vec<GraphError<'a>>,
     }
 }
@@ -98,6 +100,18 @@ object! {
         status: Text<'a>,
         biz_opaque_callback_data: Text<'a>,
         errors: Vec<GraphError<'a>>,
+    }
+}
+
+object! {
+    /// Whether somebody wants messages of a category.
+    UserPreference {
+        wa_id: Text<'a>,
+        user_id: Text<'a>,
+        detail: Text<'a>,
+        category: Text<'a>,
+        value: Text<'a>,
+        timestamp: Code,
     }
 }
 

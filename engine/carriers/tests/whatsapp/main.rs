@@ -5,6 +5,7 @@ mod damage;
 mod farm;
 mod genuine;
 mod messages;
+mod preferences;
 mod requests;
 mod senders;
 mod socket;

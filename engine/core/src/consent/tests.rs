@@ -23,6 +23,14 @@ fn event(change: ConsentChange, cause: ConsentCause) -> ConsentEvent {
         evidence: None,
         word: None,
         note: None,
+        stated_at: None,
+    }
+}
+
+fn stated(change: ConsentChange, at: i64) -> ConsentEvent {
+    ConsentEvent {
+        stated_at: Some(Timestamp(at)),
+        ..event(change, ConsentCause::WhatsApp)
     }
 }
 
@@ -62,6 +70,29 @@ fn whatsapps_opt_out_stops_its_templates_alone_and_gives_way_to_a_wider_one() {
     let wide = *state.opt_out().unwrap();
     assert!(wide.refuses(Channel::Sms, false) && wide.refuses(Channel::WhatsApp, false));
     assert_eq!(wide.since, Timestamp(4));
+}
+
+#[test]
+fn what_whatsapp_tells_again_or_late_changes_nothing() {
+    let mut state = conversation();
+    let (out, back) = (ConsentChange::OptedOut, ConsentChange::OptedIn);
+    assert!(apply(&mut state, stated(out, 100), 2));
+    assert!(!apply(&mut state, stated(out, 100), 3));
+    assert!(apply(&mut state, stated(back, 101), 4));
+    for late in [stated(out, 100), stated(back, 101), stated(out, 101)] {
+        assert!(!apply(&mut state, late, 5));
+    }
+    assert_eq!(state.opt_out(), None);
+    assert!(apply(&mut state, stated(out, 102), 6));
+}
+
+#[test]
+fn who_wants_marketing_again_has_not_taken_back_a_stop() {
+    let mut state = conversation();
+    let (out, back) = (ConsentChange::OptedOut, ConsentChange::OptedIn);
+    assert!(apply(&mut state, event(out, ConsentCause::Keyword), 2));
+    assert!(!apply(&mut state, stated(back, 100), 3));
+    assert!(state.opt_out().is_some());
 }
 
 #[test]

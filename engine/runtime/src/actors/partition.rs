@@ -88,7 +88,7 @@ pub(crate) enum Effect {
     },
     /// What was said of a peer's consent is so.
     ConsentSet {
-        reply: Option<ConsentReply>,
+        reply: ConsentReply,
         _permit: Option<Permit>,
     },
     Tell(Tell),
@@ -324,11 +324,7 @@ impl PartitionActor {
                         engine.delivery.push(DeliveryInput::OptedOut(conversation));
                     }
                 }
-                Effect::ConsentSet { reply, _permit } => {
-                    if let Some(reply) = reply {
-                        let _ = reply.send(Ok(()));
-                    }
-                }
+                Effect::ConsentSet { reply, _permit } => reply.durable(),
                 Effect::Tell(tell) => tell.perform(&engine),
                 Effect::NumberSet { number, reply } => {
                     engine.directory.set_number(&number);

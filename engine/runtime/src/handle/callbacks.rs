@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use didfarm_carriers::callback::{Callback, Inbound};
+use didfarm_carriers::callback::{Callback, Inbound, Preference};
 use didfarm_carriers::{CarrierEvent, CarrierSink, Taken};
+use didfarm_core::consent::{ConsentCause, ConsentEvent, NOTE_CHARS_MAX};
 use didfarm_core::content::MESSAGE_BYTES_MAX;
 use didfarm_core::conversation::ReceiveMessage;
+use didfarm_core::e164::E164;
 use didfarm_core::ids::{CarrierId, NumberId};
 use didfarm_core::segments;
 use tokio::sync::oneshot;
 
 use super::EngineHandle;
-use crate::actors::conversation::{ReceiveCommand, ReceiveReply};
+use crate::actors::conversation::{ConsentCommand, ConsentReply, ReceiveCommand, ReceiveReply};
 use crate::actors::delivery::DeliveryInput;
 use crate::actors::partition::PartitionInput;
 use crate::admission::Permit;
@@ -54,6 +56,7 @@ fn take(shared: &Shared, carrier: CarrierId, callback: Callback) -> oneshot::Rec
         receipts,
         inbound,
         parts,
+        preferences,
         ..
     } = callback;
     if !receipts.is_empty() {
@@ -68,15 +71,58 @@ fn take(shared: &Shared, carrier: CarrierId, callback: Callback) -> oneshot::Rec
     for inbound in inbound {
         receive(shared, carrier, inbound, share.split());
     }
+    for preference in preferences {
+        learn(shared, preference, share.split());
+    }
     share.done();
     answer
 }
 
+/// The number of ours that a carrier names; one that is not hosted here is no reason to come again.
+fn hosted(shared: &Shared, number: E164, share: Share) -> Option<(NumberId, Share)> {
+    if let Some(number) = shared.directory.number_id(number) {
+        return Some((number, share));
+    }
+    tracing::warn!("a carrier brought something for a number that is not hosted here");
+    shared.meters.unroutable.increment(1);
+    share.done();
+    None
+}
+
+/// Tells a conversation what its peer wants, as the carrier's own settings have it.
+fn learn(shared: &Shared, preference: Preference, share: Share) {
+    let Some((number, share)) = hosted(shared, preference.number, share) else {
+        return;
+    };
+    let detail = preference.detail.as_deref();
+    let note = detail.map(|detail| {
+        detail
+            .chars()
+            .take(NOTE_CHARS_MAX)
+            .collect::<String>()
+            .into()
+    });
+    let command = ConsentCommand {
+        number,
+        peer: preference.peer,
+        said: ConsentEvent {
+            change: preference.change,
+            cause: ConsentCause::WhatsApp,
+            evidence: None,
+            word: None,
+            note,
+            stated_at: preference.stated_at,
+        },
+        reply: ConsentReply::Callback(share),
+        permit: None,
+    };
+    shared
+        .partition_of(number)
+        .push(PartitionInput::Consent(Box::new(command)));
+}
+
 fn receive(shared: &Shared, carrier: CarrierId, inbound: Inbound, share: Share) {
-    let Some(number) = shared.directory.number_id(inbound.to) else {
-        tracing::warn!("a carrier brought a message for a number that is not hosted here");
-        shared.meters.unroutable.increment(1);
-        share.done();
+    let Some((number, share)) = hosted(shared, inbound.to, share) else {
         return;
     };
     let reply = ReceiveReply::Callback(share);

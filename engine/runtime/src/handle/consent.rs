@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::EngineHandle;
 use super::reads::{PageBuilder, damaged};
-use crate::actors::conversation::ConsentCommand;
+use crate::actors::conversation::{ConsentCommand, ConsentReply};
 use crate::actors::partition::{PartitionInput, faulted};
 use crate::consent::{ConsentError, ConsentRecord, ConsentView, OptOutFilter, OptOutView};
 use crate::read::{PAGE_ROWS_MAX, Page, Position, ReadError};
@@ -41,7 +41,7 @@ impl EngineHandle {
             number: conversation.number,
             peer: conversation.peer,
             said,
-            reply: Some(reply),
+            reply: ConsentReply::Asker(reply),
             permit: Some(permit),
         };
         self.shared

@@ -318,6 +318,7 @@ impl Farm {
             evidence: Some(state.last_message()),
             word: (cause == ConsentCause::Keyword).then(|| "stop".into()),
             note: None,
+            stated_at: None,
         };
         let said = consent::decide(Some(state), said).expect("it says something new");
         let events = vec![Event::Consent(id, said)];

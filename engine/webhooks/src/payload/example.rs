@@ -126,6 +126,7 @@ fn consent(peer: &Peer, change: ConsentChange, word: &str) -> Fact {
             evidence: Some(message_id()),
             word: Some(word.into()),
             note: None,
+            stated_at: None,
         }),
     }
 }

@@ -19,11 +19,41 @@ use super::answering::{Answer, is_automatic};
 use super::{ConversationActor, Turn};
 use crate::actors::partition::Effect;
 use crate::admission::Permit;
+use crate::callback::Share;
 use crate::meters::auto_reply::AutoReplyOutcome;
 use crate::read::ReadError;
 
-/// Tells who asked that a change is durable, or that it said nothing new.
-pub(crate) type ConsentReply = oneshot::Sender<Result<(), ReadError>>;
+/// Who hears that a change is durable, or that it said nothing new.
+pub(crate) enum ConsentReply {
+    /// Who asked for it.
+    Asker(oneshot::Sender<Result<(), ReadError>>),
+    /// The carrier whose callback told of it.
+    Callback(Share),
+    /// Nobody waits: a carrier's answer taught it.
+    Nobody,
+}
+
+impl ConsentReply {
+    /// It is durable.
+    pub(crate) fn durable(self) {
+        match self {
+            ConsentReply::Asker(reply) => {
+                // Who asked may have gone.
+                let _ = reply.send(Ok(()));
+            }
+            ConsentReply::Callback(share) => share.done(),
+            ConsentReply::Nobody => {}
+        }
+    }
+
+    /// There is no such conversation. Who asked sees the channel close; for a carrier it is no reason to
+    /// come again.
+    fn unknown(self) {
+        if let ConsentReply::Callback(share) = self {
+            share.done();
+        }
+    }
+}
 
 /// A change of a peer's consent that no inbound message says, on its way to its conversation.
 #[derive(Message)]
@@ -32,8 +62,7 @@ pub(crate) struct ConsentCommand {
     pub(crate) number: NumberId,
     pub(crate) peer: Peer,
     pub(crate) said: ConsentEvent,
-    /// `None` where nobody waits: a carrier said so.
-    pub(crate) reply: Option<ConsentReply>,
+    pub(crate) reply: ConsentReply,
     pub(crate) permit: Option<Permit>,
 }
 
@@ -146,8 +175,9 @@ impl ConversationActor {
             permit,
             ..
         } = command;
-        // Whoever waits sees the reply channel close: there is no such conversation.
-        let Some(state) = &self.state else { return };
+        let Some(state) = &self.state else {
+            return reply.unknown();
+        };
         let id = state.id;
         let decided = consent::decide(Some(state), said);
         // One that says nothing new may repeat what is not durable yet: an entry of nothing waits for it.

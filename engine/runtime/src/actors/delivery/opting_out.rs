@@ -17,7 +17,7 @@ use rustc_hash::FxHashSet;
 
 use super::DeliverySupervisor;
 use super::batch::DeliveryEffect;
-use crate::actors::conversation::ConsentCommand;
+use crate::actors::conversation::{ConsentCommand, ConsentReply};
 use crate::actors::partition::PartitionInput;
 use crate::shared::Shared;
 
@@ -122,8 +122,9 @@ fn command(message: &Message) -> ConsentCommand {
             evidence: Some(message.id),
             word: None,
             note: None,
+            stated_at: None,
         },
-        reply: None,
+        reply: ConsentReply::Nobody,
         permit: None,
     }
 }
