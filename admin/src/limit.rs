@@ -9,13 +9,12 @@ pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("rateli
 /// What is left of it.
 pub(crate) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// `"msgs";q=10;w=1`: a burst of `q` messages, which comes back whole in `w` seconds.
+/// `"msgs";q=10;w=1`: a burst of `q` messages, which comes back whole in `w` seconds; where less than a
+/// second's worth may go at once, a second's worth.
 pub(crate) fn policy(limit: RateLimit) -> HeaderValue {
-    value(format!(
-        "\"msgs\";q={};w={}",
-        limit.burst,
-        seconds(limit.burst, limit).max(1)
-    ))
+    let quota = limit.burst.max(limit.per_second);
+    let window = seconds(quota, limit).max(1);
+    value(format!("\"msgs\";q={quota};w={window}"))
 }
 
 /// `"msgs";r=9;t=1`: `r` messages may go now, and the whole burst again in `t` seconds.
@@ -69,7 +68,7 @@ mod tests {
                 per_second: 1000,
                 burst: 1
             }),
-            "\"msgs\";q=1;w=1"
+            "\"msgs\";q=1000;w=1"
         );
     }
 

@@ -195,6 +195,7 @@ const DELIVERY: &[Rule] = &[
     milliseconds("validity_ms", 1, MONTH_MS),
     milliseconds("validity_max_ms", 1, MONTH_MS),
     whole("scheduled_max", "messages", 1, 100_000_000),
+    whole("scheduled_account_max", "messages", 1, 100_000_000),
     milliseconds("in_doubt_deadline_ms", 1, MONTH_MS),
     milliseconds("parked_receipt_age_max_ms", 1, MONTH_MS),
     milliseconds("parked_receipt_age_max_whatsapp_ms", 1, MONTH_MS),

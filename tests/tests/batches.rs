@@ -439,7 +439,8 @@ async fn what_would_wait_too_long_is_refused_early_with_the_wait() {
         (&problem["max"], &problem["waiting"]),
         (&json!(100), &json!(0))
     );
-    assert_eq!(refused.retry_after_s(), 5);
+    // It never fits whole: there is no time at which it would.
+    assert!(!refused.headers.contains_key("retry-after"), "{refused:?}");
     create(&customer, &document(90)).await;
     let full = customer.post(BATCHES, &document(90)).await;
     full.refused(429, "backlog_full");

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use didfarm_loadtest::carriers::Faults;
 use didfarm_tests::customer::{Customer, NUMBER, NUMBER_2, text};
 use didfarm_tests::daemon::Daemon;
 use didfarm_tests::options::Options;
 use didfarm_tests::peers::peer;
 use didfarm_tests::program::Program;
 use didfarm_tests::wait::eventually;
+use didfarm_tests::world::World;
 use serde_json::{Value, json};
 
 const BATCHES: &str = "/api/v1/sms/batches";
@@ -107,7 +109,11 @@ async fn a_number_keeps_its_limit_in_segments_and_another_is_not_held_up() {
         (&seen["unit"], &seen["per_second"]),
         (&json!("segments"), &json!(90))
     );
-    assert!(seen["waiting"].as_u64() > Some(1_000), "{seen}");
+    // Two seconds' worth waits at the number, the rest in the account's line.
+    let at_number = seen["waiting"].as_u64().unwrap();
+    assert!((1..=200).contains(&at_number), "{seen}");
+    let account = level(&customer, |row| row["level"] == "account").await;
+    assert!(account["waiting"].as_u64() > Some(1_000), "{account}");
     let used = seen["used_last_second"].as_f64().unwrap();
     assert!((used - 90.0).abs() <= 14.0, "{seen}");
     // One that is sent by itself goes before the batch, and one from another number at once.
@@ -154,4 +160,79 @@ async fn whatsapp_has_limits_for_each_number_and_for_each_pair() {
         send(peer(100 + n)).await;
     }
     assert_near("WhatsApp of one number", rate(&daemon, 6).await, 50.0);
+}
+
+#[tokio::test]
+async fn what_waits_for_its_number_can_be_held() {
+    let options = Options::new()
+        .set("limits.rate_per_second", 1_000)
+        .set("limits.number_segments_per_second", 20);
+    let daemon = start(options).await;
+    let customer = daemon.customer();
+    batch(&customer, NUMBER, 1_000, "hi").await;
+    let is_number = |row: &Value| row["level"] == "number" && row["number"] == NUMBER;
+    eventually("the number's gate is full", BOUND, async || {
+        let limits = customer.get("/api/v1/limits").await.expect(200);
+        let rows = limits["data"].as_array().unwrap();
+        let waiting = rows.iter().find(|row| is_number(row))?["waiting"].as_u64();
+        (waiting >= Some(40)).then_some(())
+    })
+    .await;
+    let all = customer.all(BATCHES).await;
+    let path = format!("{BATCHES}/{}", text(&all[0], "id"));
+    let paused = customer.post(&format!("{path}/pause"), &json!({})).await;
+    let caught = paused.expect(200)["data"]["caught"].as_u64().unwrap();
+    assert!((800..1_000).contains(&caught), "{caught}");
+    let waiting = async || customer.get(&path).await.expect(200)["data"]["messages"].clone();
+    eventually("what was let go is delivered", BOUND, async || {
+        let delivered = waiting().await["delivered"].as_u64()?;
+        (delivered + caught == 1_000).then_some(())
+    })
+    .await;
+    assert_eq!(waiting().await["queued"], caught);
+}
+
+#[tokio::test]
+async fn a_carrier_keeps_its_limit_and_what_is_cancelled_takes_nothing_of_it() {
+    let world = World::new(Faults::default());
+    let targets = ["tx", "tw", "sm", "wa"].map(|name| format!("{{ carrier = \"{name}\" }}"));
+    let routes = |channel: &str, targets: &[String]| {
+        let targets = targets.join(", ");
+        format!("[[routes]]\nchannel = \"{channel}\"\ntargets = [{targets}]\n")
+    };
+    let routes = routes("sms", &targets[..3]) + &routes("whatsapp", &targets[3..]);
+    let settings = world.settings(&routes);
+    let settings = settings.replacen(
+        "name = \"tx\"",
+        "name = \"tx\"\nsegments_per_second = 40",
+        1,
+    );
+    let options = Options::new()
+        .set("limits.rate_per_second", 1_000)
+        .set("limits.burst", 1_000)
+        .config(&settings);
+    let daemon = start(options).await;
+    world.lead_to(&daemon);
+    let customer = daemon.customer();
+    for n in 0..700 {
+        let message = json!({ "from": NUMBER, "to": peer(n), "body": "hi" });
+        customer.send(&message).await.expect(201);
+    }
+    assert_near("one carrier", rate(&daemon, 6).await, 40.0);
+    let cancelled = customer
+        .post("/api/v1/sms/cancel", &json!({ "from": NUMBER }))
+        .await;
+    let cancelled = cancelled.expect(200)["data"]["cancelled"].as_u64();
+    assert!(cancelled > Some(200), "{cancelled:?}");
+    let began = Instant::now();
+    let message = json!({ "from": NUMBER_2, "to": peer(9_000), "body": "the next one" });
+    let sent = customer.send(&message).await.expect(201);
+    customer
+        .message_with(&text(&sent["data"], "id"), "delivered")
+        .await;
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
 }

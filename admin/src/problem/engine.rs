@@ -100,10 +100,13 @@ impl Asked {
             BatchError::State { state } => Problem::new(Code::BatchState, detail)
                 .with_member("state", format!("\"{}\"", state.as_str())),
             BatchError::BacklogFull { waiting, max, wait } => {
-                Problem::new(Code::BacklogFull, detail)
+                let problem = Problem::new(Code::BacklogFull, detail)
                     .with_member("waiting", waiting.to_string())
-                    .with_member("max", max.to_string())
-                    .with_header(RETRY_AFTER, retry_after(wait))
+                    .with_member("max", max.to_string());
+                match wait {
+                    Some(wait) => problem.with_header(RETRY_AFTER, retry_after(wait)),
+                    None => problem,
+                }
             }
             BatchError::Unavailable(unavailable) => self.unavailable(unavailable),
             BatchError::Read(error) => self.read(error),

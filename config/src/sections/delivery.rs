@@ -16,6 +16,8 @@ pub struct DeliverySettings {
     pub validity_max_ms: u64,
     /// The most messages that may wait for the time that they are scheduled for.
     pub scheduled_max: u64,
+    /// The most of them that may be of one account.
+    pub scheduled_account_max: u64,
     /// How long a message may be in doubt before it is given up.
     pub in_doubt_deadline_ms: u64,
     /// How long a receipt is kept whose message is not yet known.
@@ -33,6 +35,7 @@ impl Default for DeliverySettings {
             validity_ms: 172_800_000,
             validity_max_ms: 172_800_000,
             scheduled_max: 1_000_000,
+            scheduled_account_max: 500_000,
             in_doubt_deadline_ms: 259_200_000,
             parked_receipt_age_max_ms: 259_200_000,
             parked_receipt_age_max_whatsapp_ms: 604_800_000,

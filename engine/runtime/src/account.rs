@@ -76,6 +76,8 @@ pub struct AccountHandle {
     reply_share_percent: u32,
     /// Messages that wait in line until the limit lets them go.
     in_line: AtomicU64,
+    /// Messages that wait for their time.
+    scheduled: AtomicU64,
     /// Whether anything in line may go now: what is sent one by one leaves it a share of the limit then.
     line_moves: AtomicBool,
     /// Messages that the limit let go.
@@ -117,6 +119,7 @@ impl AccountHandle {
             limiter: RwLock::new(Limiter::new(limit, defaults.reply_share_percent, clock)),
             reply_share_percent: defaults.reply_share_percent,
             in_line: AtomicU64::new(0),
+            scheduled: AtomicU64::new(0),
             line_moves: AtomicBool::new(false),
             used: UsedBySecond::default(),
             low_balance: AtomicI64::new(low_balance.as_micros()),
@@ -270,6 +273,16 @@ impl AccountHandle {
     /// Messages that wait in line.
     pub fn in_line(&self) -> u64 {
         self.in_line.load(Ordering::Acquire)
+    }
+
+    /// Messages that wait for their time.
+    pub(crate) fn scheduled(&self) -> u64 {
+        self.scheduled.load(Ordering::Acquire)
+    }
+
+    /// Says how many messages wait for their time.
+    pub(crate) fn set_scheduled(&self, count: u64) {
+        self.scheduled.store(count, Ordering::Release);
     }
 
     pub(crate) fn set_limit(&self, limit: RateLimit, clock: Arc<dyn Clock>) {

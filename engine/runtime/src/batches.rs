@@ -45,15 +45,16 @@ pub enum BatchError {
     },
     /// More messages would wait than may.
     #[error(
-        "{waiting} messages wait until the account's limit lets them go, and {max} may; try again later"
+        "{waiting} messages wait until the account's limit lets them go, and {max} may; {}",
+        if wait.is_some() { "try again later" } else { "hand it in in smaller parts" }
     )]
     BacklogFull {
         /// How many wait.
         waiting: u64,
         /// How many may.
         max: u64,
-        /// When there is room, at the account's rate.
-        wait: Duration,
+        /// When there is room, at the account's rate; `None` for what never fits whole.
+        wait: Option<Duration>,
     },
     /// The engine cannot take it now.
     #[error(transparent)]

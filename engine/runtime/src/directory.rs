@@ -78,6 +78,11 @@ impl Directory {
         self.read().accounts.get(&id).cloned()
     }
 
+    /// Shows every account.
+    pub(crate) fn each_account(&self, show: impl FnMut(&Arc<AccountHandle>)) {
+        self.read().accounts.values().for_each(show);
+    }
+
     pub(crate) fn add_key(&self, account: &Arc<AccountHandle>, key: &ApiKey) {
         let entry = Key {
             hash: key.hash,

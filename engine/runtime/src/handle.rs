@@ -217,7 +217,7 @@ impl EngineHandle {
             request.priority,
         )?;
         if send_at.is_some() {
-            schedule::check_room(shared)?;
+            schedule::check_room(shared, account)?;
         }
         let segmentation = segments::count(&request.body);
         let (segments, available) = (segmentation.segments, account.balance());

@@ -23,8 +23,14 @@ use crate::send::LimitState;
 
 type Governor = RateLimiter<NotKeyed, InMemoryState, LimiterClock, StateInformationMiddleware>;
 
-/// What a line may take at once: so many parts of a second's worth. A line is served many times a second.
-const LINE_BURST_PARTS: u32 = 10;
+/// Limits are looked at so many times a second, at least.
+const LOOKS_PER_SECOND: u32 = 10;
+
+/// What may go at once of a limit that is looked at from time to time: what comes between two looks, and
+/// one more, so that no look finds less than there would be.
+pub(crate) fn burst_between_looks(per_second: u32) -> u32 {
+    per_second.div_ceil(LOOKS_PER_SECOND) + 1
+}
 
 /// One account's limiter.
 pub(crate) struct Limiter {
@@ -38,6 +44,8 @@ pub(crate) struct Limiter {
     line: Governor,
     /// Messages that were sent one by one and that the line has not paid for.
     owed: AtomicU64,
+    /// The second in which the last of them was sent.
+    owed_in: AtomicU64,
 }
 
 fn governor(per_second: u32, burst: u32, clock: &LimiterClock) -> Governor {
@@ -65,8 +73,9 @@ impl Limiter {
             limit,
             single: governor(per_second, burst, &clock),
             share: every(interval, burst, &clock),
-            line: governor(per_second, per_second / LINE_BURST_PARTS, &clock),
+            line: governor(per_second, burst_between_looks(per_second), &clock),
             owed: AtomicU64::new(0),
+            owed_in: AtomicU64::new(0),
             clock,
         }
     }
@@ -82,24 +91,29 @@ impl Limiter {
         behind_line: bool,
         used: &UsedBySecond,
     ) -> Result<LimitState, Duration> {
-        if !behind_line {
-            let state = self.check(&self.single)?;
-            used.add(self.second(), 1);
-            return Ok(state);
-        }
-        let shared = self.check(&self.share)?;
+        let shared = behind_line.then(|| self.check(&self.share)).transpose()?;
         let state = self.check(&self.single)?;
-        used.add(self.second(), 1);
+        let second = self.second();
+        used.add(second, 1);
+        self.owe(second);
+        Ok(LimitState {
+            remaining: shared.map_or(state.remaining, |shared| {
+                state.remaining.min(shared.remaining)
+            }),
+            ..state
+        })
+    }
+
+    /// Notes a message that the line has to pay for before it takes anything for itself: also one that is
+    /// sent while nothing in line may go, as what goes from a line a moment later is of the same limit.
+    fn owe(&self, second: u64) {
+        self.owed_in.store(second, Ordering::Release);
         // More than a second's worth is owed only by a line that did not want it.
         let most = u64::from(self.limit.per_second);
         let add = |owed: u64| (owed < most).then_some(owed + 1);
         let _ = self
             .owed
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
-        Ok(LimitState {
-            remaining: state.remaining.min(shared.remaining),
-            ..state
-        })
     }
 
     fn check(&self, governor: &Governor) -> Result<LimitState, Duration> {
@@ -119,13 +133,18 @@ impl Limiter {
 
     /// Takes one message's worth for the line, if there is one.
     pub(crate) fn take_for_line(&self, used: &UsedBySecond) -> bool {
+        let second = self.second();
+        // What was sent one by one before the last second has been made up for by time.
+        if second.saturating_sub(self.owed_in.load(Ordering::Acquire)) > 1 {
+            self.owed.store(0, Ordering::Release);
+        }
         while self.line.check().is_ok() {
             let pay = |owed: u64| owed.checked_sub(1);
             let paid = self
                 .owed
                 .fetch_update(Ordering::AcqRel, Ordering::Acquire, pay);
             if paid.is_err() {
-                used.add(self.second(), 1);
+                used.add(second, 1);
                 return true;
             }
         }
@@ -176,6 +195,7 @@ pub(crate) mod tests {
         assert!(limiter.take(false, &used()).is_ok());
         assert!(limiter.take(false, &used()).is_err());
     }
+
     /// What goes within a time of `seconds`: one by one, as often as it is let, and from the line.
     fn both(limiter: &Limiter, clock: &HandClock, seconds: u64) -> [u64; 2] {
         let mut went = [0, 0];
@@ -209,14 +229,63 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_line_alone_has_the_whole_limit() {
+    fn a_line_that_moves_now_and_then_keeps_the_limit_with_what_is_sent_one_by_one() {
+        let limit = RateLimit {
+            per_second: 100,
+            burst: 10,
+        };
         let clock = Arc::new(HandClock::default());
-        let limiter = Limiter::new(RateLimit::DEFAULT, 90, Arc::clone(&clock) as Arc<dyn Clock>);
-        let mut went = 0;
-        for _ in 0..1_000 {
-            went += u64::from(limiter.take_for_line(&used()));
+        let limiter = Limiter::new(limit, 90, Arc::clone(&clock) as Arc<dyn Clock>);
+        let (mut went, mut waits) = (0, 0);
+        for look in 0..20 * 100 {
+            // A batch that is spread: one in 20 ms is due, and waits until it is let go.
+            waits += u64::from(look % 2 == 0);
+            while limiter.take(waits > 0, &used()).is_ok() {
+                went += 1;
+            }
+            while waits > 0 && limiter.take_for_line(&used()) {
+                waits -= 1;
+                went += 1;
+            }
             clock.0.fetch_add(10, Ordering::Relaxed);
         }
-        assert!((100..=102).contains(&went), "{went}");
+        assert!((1_980..=2_040).contains(&went), "{went}");
+    }
+
+    #[test]
+    fn a_line_pays_for_nothing_that_was_long_ago() {
+        let clock = Arc::new(HandClock::default());
+        let limiter = Limiter::new(RateLimit::DEFAULT, 90, Arc::clone(&clock) as Arc<dyn Clock>);
+        while limiter.take(false, &used()).is_ok() {}
+        assert!(!limiter.take_for_line(&used()), "the limit is used up");
+        clock.0.store(2_000, Ordering::Relaxed);
+        assert!(limiter.take_for_line(&used()));
+    }
+
+    #[test]
+    fn a_line_alone_has_the_whole_limit() {
+        for per_second in [1, 3, 9, 10, 15, 19, 29, 100, 1_000] {
+            let limit = RateLimit {
+                per_second,
+                burst: 1,
+            };
+            let clock = Arc::new(HandClock::default());
+            let limiter = Limiter::new(limit, 90, Arc::clone(&clock) as Arc<dyn Clock>);
+            let mut went = 0;
+            // Looks that come when they come, up to 70 ms apart.
+            for look in 0..2_000 {
+                while limiter.take_for_line(&used()) {
+                    went += 1;
+                }
+                clock.0.fetch_add(30 + look * 17 % 41, Ordering::Relaxed);
+            }
+            let seconds = clock.0.load(Ordering::Relaxed) / 1_000;
+            let wanted = seconds * u64::from(per_second);
+            let most = wanted + wanted / 50 + u64::from(burst_between_looks(per_second));
+            assert!(
+                (wanted..=most).contains(&went),
+                "{per_second}/s: {went} of {wanted}"
+            );
+        }
     }
 }

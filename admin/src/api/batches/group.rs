@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use didfarm_core::batch::{PROBLEM_BYTES_MAX, RefusedRow, RowOutcome, RowPrint};
 use didfarm_core::ids::MessageId;
+use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
 use didfarm_runtime::batches::{BatchDesk, BatchError, BatchRow, RowRequest};
 use didfarm_runtime::read::ReadError;
@@ -216,7 +217,9 @@ pub(super) async fn hand_in(
                 Err(
                     error @ (SendError::Unavailable(_)
                     | SendError::RateLimited { .. }
-                    | SendError::PrefixBusy { .. }),
+                    | SendError::PrefixBusy { .. }
+                    // Nothing is wrong with the row: there is room for it later.
+                    | SendError::Refused(Refusal::TooManyScheduled { .. })),
                 ) => Outcome::Failed(asked.send(error).embedded(PROBLEM_BYTES_MAX)),
                 Err(error @ SendError::Refused(_)) => {
                     Outcome::Refused(asked.send(error).embedded(PROBLEM_BYTES_MAX))

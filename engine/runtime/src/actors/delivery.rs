@@ -26,6 +26,7 @@ mod receipts;
 mod receiving;
 pub(crate) mod scheduling;
 mod submitting;
+mod way;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -192,6 +193,11 @@ impl DeliverySupervisor {
             root,
             carriers,
         };
+        // What its predecessor told of its lines and its calendar is not so any more.
+        supervisor.engine.directory.each_account(|account| {
+            account.set_line_moves(false);
+            account.set_scheduled(supervisor.calendar.len_of(account.id()));
+        });
         supervisor.engine.bars.restore(rebuilt.barred);
         for message in rebuilt.unanswered {
             supervisor.drive(message, Input::NoAnswer);

@@ -30,6 +30,9 @@ use crate::pools::{self, Chosen, PoolClaim, Want};
 use crate::read::{PAGE_ROWS_MAX, Page, ReadError};
 use crate::send::{SendError, SendRequest, Sender, Unavailable};
 
+/// How long an account is to wait when those of all accounts are too many, whose rates it does not know.
+const EVERYONE_WAIT: Duration = Duration::from_secs(30);
+
 /// Numbers whose look-up a group remembers.
 type Own = FxHashMap<Sender, Result<Arc<Number>, Refusal>>;
 
@@ -240,19 +243,20 @@ impl EngineHandle {
     fn room(&self, account: &Arc<AccountHandle>, count: u64) -> Result<(Place, u64), BatchError> {
         let limits = &self.shared.settings.limits;
         let per_second = u64::from(account.limit().per_second).max(1);
-        let full = |waiting: u64, max: u64, over: u64| BatchError::BacklogFull {
+        let full = |waiting: u64, max: u64, wait: Duration| BatchError::BacklogFull {
             waiting,
             max,
-            wait: Duration::from_secs(over.div_ceil(per_second).max(1)),
+            wait: (count <= max).then_some(wait),
         };
         let everyone = self.shared.in_line.load(Ordering::Acquire) + count;
-        if let Some(over @ 1..) = everyone.checked_sub(limits.backlog_max) {
-            return Err(full(everyone - count, limits.backlog_max, over));
+        if everyone > limits.backlog_max {
+            return Err(full(everyone - count, limits.backlog_max, EVERYONE_WAIT));
         }
         let max = self.backlog_max(account);
-        account
-            .line_up(count, max)
-            .map_err(|over| full(account.in_line(), max, over))
+        account.line_up(count, max).map_err(|over| {
+            let wait = Duration::from_secs(over.div_ceil(per_second).max(1));
+            full(account.in_line(), max, wait)
+        })
     }
 }
 

@@ -23,10 +23,13 @@ use crate::account::AccountHandle;
 use crate::actors::delivery::DeliveryInput;
 use crate::actors::delivery::batches::SweepReply;
 use crate::actors::delivery::scheduling::{ListScheduled, Meant, ScheduleReply, Sweep, Waiting};
-use crate::read::{PAGE_ROWS_MAX, Page, Position, ReadError, SCAN_ROWS_MAX};
+use crate::read::{PAGE_ROWS_MAX, Page, Position, ReadError};
 use crate::schedule::{NotWaiting, Reschedule, ScheduleError, ScheduledFilter};
 use crate::send::{Priority, Unavailable};
 use crate::shared::Shared;
+
+/// The most scheduled messages that a page of a list looks through: the supervisor does it between messages.
+const SCANNED_MAX: usize = 2_000;
 
 /// When a message is to go that is asked for at `asked`; `None` is at once.
 pub(super) fn send_at_for(
@@ -53,13 +56,20 @@ pub(super) fn send_at_for(
     }
 }
 
-/// Refuses what is one scheduled message too many.
-pub(super) fn check_room(shared: &Shared) -> Result<(), Refusal> {
-    let max = shared.settings.delivery.scheduled_max;
-    if shared.scheduled.load(Ordering::Acquire) >= max {
-        return Err(Refusal::TooManyScheduled { max });
+/// Refuses what is one scheduled message too many, of the account or of all.
+pub(super) fn check_room(shared: &Shared, account: &AccountHandle) -> Result<(), Refusal> {
+    let delivery = &shared.settings.delivery;
+    let bounds = [
+        (account.scheduled(), delivery.scheduled_account_max),
+        (
+            shared.scheduled.load(Ordering::Acquire),
+            delivery.scheduled_max,
+        ),
+    ];
+    match bounds.into_iter().find(|(scheduled, max)| scheduled >= max) {
+        Some((_, max)) => Err(Refusal::TooManyScheduled { max }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 impl EngineHandle {
@@ -163,12 +173,13 @@ impl EngineHandle {
         limit: usize,
     ) -> Result<Page<Message, Position>, ReadError> {
         let meant = self.meant(account, filter).await?;
+        let _permit = self.shared.admission.admit().ok_or(Unavailable::Busy)?;
         let (reply, answer) = oneshot::channel();
         let list = ListScheduled {
             meant,
             after: after.map(|position| (position.at, MessageId(position.id))),
             rows_max: limit.clamp(1, PAGE_ROWS_MAX),
-            scan_max: SCAN_ROWS_MAX,
+            scan_max: SCANNED_MAX,
             reply,
         };
         self.shared

@@ -11,7 +11,7 @@ use std::ops::Bound;
 use didfarm_core::channel::Channel;
 use didfarm_core::ids::{AccountId, MessageId};
 use didfarm_core::time::Timestamp;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How long before its time a message is read.
 const AHEAD_MS: u64 = 10_000;
@@ -45,6 +45,8 @@ pub(super) struct Calendar {
     windowed: BTreeSet<Row>,
     late: FxHashSet<MessageId>,
     by_account: BTreeSet<(AccountId, Timestamp, MessageId)>,
+    /// How many of each account there are.
+    counts: FxHashMap<AccountId, u64>,
 }
 
 impl Calendar {
@@ -56,7 +58,12 @@ impl Calendar {
             on.map(|slot| slot.row()).collect()
         };
         let row = |slot: &Slot| (slot.account, slot.at, slot.message);
+        let mut counts: FxHashMap<AccountId, u64> = FxHashMap::default();
+        for slot in slots {
+            *counts.entry(slot.account).or_default() += 1;
+        }
         Calendar {
+            counts,
             far: on(false),
             windowed: on(true),
             by_account: slots.iter().map(row).collect(),
@@ -69,10 +76,19 @@ impl Calendar {
         self.by_account.len()
     }
 
+    /// Messages of an account that wait for their time.
+    pub(super) fn len_of(&self, account: AccountId) -> u64 {
+        self.counts.get(&account).copied().unwrap_or(0)
+    }
+
     /// Notes a message; says whether what is to be handed over of it should stay at hand, where it is.
     pub(super) fn add(&mut self, slot: Slot, at_hand: bool, now: Timestamp) -> bool {
-        self.by_account
-            .insert((slot.account, slot.at, slot.message));
+        if self
+            .by_account
+            .insert((slot.account, slot.at, slot.message))
+        {
+            *self.counts.entry(slot.account).or_default() += 1;
+        }
         let is_near = at_hand && slot.at <= now.plus_ms(AHEAD_MS) && self.has_room();
         match slot.channel {
             Channel::WhatsApp => self.windowed.insert(slot.row()),
@@ -84,8 +100,16 @@ impl Calendar {
 
     /// Takes a message out, wherever it is.
     pub(super) fn remove(&mut self, slot: Slot) {
-        self.by_account
-            .remove(&(slot.account, slot.at, slot.message));
+        if self
+            .by_account
+            .remove(&(slot.account, slot.at, slot.message))
+            && let Some(count) = self.counts.get_mut(&slot.account)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&slot.account);
+            }
+        }
         let row = slot.row();
         let found = self.near.remove(&row) || self.far.remove(&row) || self.windowed.remove(&row);
         if !found {
@@ -227,6 +251,7 @@ mod tests {
         assert!(!calendar.read(MessageId(2)));
         calendar.remove(slot(3, 3));
         assert_eq!((calendar.next_due(at(9)), calendar.len()), (None, 0));
+        assert_eq!([1, 2].map(|id| calendar.len_of(AccountId(id))), [0, 0]);
     }
 
     #[test]
@@ -239,6 +264,7 @@ mod tests {
             (at(9), MessageId(6)),
         ];
         assert_eq!(rows(None), all);
+        assert_eq!([1, 2].map(|id| calendar.len_of(AccountId(id))), [3, 1]);
         assert_eq!(rows(Some(all[1])), all[2..]);
     }
 

@@ -18,7 +18,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::DeliverySupervisor;
 use crate::clock::{Clock, LimiterClock};
@@ -27,6 +27,13 @@ use crate::limits::NumberLimit;
 
 /// Gates that nothing went through for so long are taken down.
 const IDLE_MS: u64 = 10_000;
+/// What went through a gate and waits for its carrier for longer than this asks the gate again: after an
+/// outage a number does not send at once all that its gate let go meanwhile.
+const THROUGH_MS: u64 = 1_000;
+/// A gate at which so many seconds' worth of batches waits takes no more from an account's line.
+const AHEAD_S: usize = 2;
+/// The parts of a limit that are shared between what is sent one by one and what comes in batches.
+const WHOLE_PERCENT: u32 = 100;
 
 /// A message and how many tokens it needs.
 type Waiting = (MessageId, u32);
@@ -37,8 +44,8 @@ struct Gate {
     tokens: Tokens,
     single: VecDeque<Waiting>,
     batched: VecDeque<Waiting>,
-    /// How many that were sent by themselves went since one of a batch did.
-    singles_in_turn: u32,
+    /// What the former have saved of their share, in percent of a message.
+    saved_percent: u32,
     used_at: Timestamp,
 }
 
@@ -47,29 +54,26 @@ impl Gate {
         self.single.len() + self.batched.len()
     }
 
-    /// Whose turn it is; where both wait, so many of the first go for each of the other.
-    fn next(&mut self, singles_max: u32) -> Option<(Waiting, bool)> {
-        let is_single = match (self.single.front(), self.batched.front()) {
-            (None, None) => return None,
-            (Some(_), None) => true,
-            (None, Some(_)) => false,
-            (Some(_), Some(_)) => self.singles_in_turn < singles_max,
-        };
-        let queue = if is_single {
-            &self.single
-        } else {
-            &self.batched
-        };
-        queue.front().map(|waiting| (*waiting, is_single))
+    /// Whose turn it is; where both wait, what is sent by itself has its share.
+    fn next(&self, share_percent: u32) -> Option<(Waiting, bool)> {
+        let (single, batched) = (self.single.front(), self.batched.front());
+        let is_single = batched.is_none() || self.saved_percent + share_percent >= WHOLE_PERCENT;
+        match (single, batched) {
+            (Some(single), _) if is_single => Some((*single, true)),
+            (_, batched) => batched.map(|batched| (*batched, false)),
+        }
     }
 
-    fn pop(&mut self, is_single: bool) {
+    /// Takes off whose turn it was.
+    fn pop(&mut self, share_percent: u32, is_single: bool) {
+        if !self.single.is_empty() && !self.batched.is_empty() {
+            let saved = self.saved_percent + share_percent;
+            self.saved_percent = saved - u32::from(is_single) * WHOLE_PERCENT;
+        }
         if is_single {
             self.single.pop_front();
-            self.singles_in_turn = self.singles_in_turn.saturating_add(1);
         } else {
             self.batched.pop_front();
-            self.singles_in_turn = 0;
         }
     }
 }
@@ -96,18 +100,17 @@ pub(super) struct Gates {
     clock: Arc<dyn Clock>,
     /// Segments a second of a number over SMS, messages over WhatsApp; 0 for no limit.
     per_second: [u32; Channel::ALL.len()],
-    /// How many that are sent by themselves go for each of a batch.
-    singles_max: u32,
+    /// The share of what is sent by itself, in percent.
+    share_percent: u32,
     numbers: FxHashMap<(NumberId, Channel), Gate>,
     pairs: Option<Pairs>,
-    /// Messages that went through their gates and wait for their carrier.
-    through: FxHashSet<MessageId>,
+    /// Messages that went through their gates and wait for their carrier, by when they did.
+    through: FxHashMap<MessageId, Timestamp>,
 }
 
 impl Gates {
     pub(super) fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Gates {
         let limits = &settings.limits;
-        let share = limits.reply_share_percent.min(99);
         let burst = NonZeroU32::new(limits.pair_burst).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(Duration::from_millis(limits.pair_interval_ms));
         let pairs = quota.map(|quota| {
@@ -121,10 +124,10 @@ impl Gates {
         Gates {
             clock,
             per_second: Channel::ALL.map(of_channel),
-            singles_max: share / (100 - share),
+            share_percent: limits.reply_share_percent.clamp(1, WHOLE_PERCENT - 1),
             numbers: FxHashMap::default(),
             pairs,
-            through: FxHashSet::default(),
+            through: FxHashMap::default(),
         }
     }
 
@@ -139,13 +142,23 @@ impl Gates {
     }
 
     /// Lets a message that went through wait for its carrier.
-    pub(super) fn stays_through(&mut self, message: MessageId) {
-        self.through.insert(message);
+    pub(super) fn stays_through(&mut self, message: MessageId, now: Timestamp) {
+        self.through.insert(message, now);
+    }
+
+    /// Whether so much of batches waits at a message's gate, with what is on its way there, that its line is to
+    /// wait as well.
+    pub(super) fn is_full(&self, open: &InFlight, on_the_way: usize) -> bool {
+        let per_second = self.per_second[open.channel as usize] as usize;
+        let gate = self.numbers.get(&(open.number, open.channel));
+        let waiting = gate.map_or(0, |gate| gate.batched.len());
+        per_second > 0 && waiting + on_the_way >= AHEAD_S * per_second
     }
 
     /// Asks the gates of a message of so many segments.
     pub(super) fn pass(&mut self, open: &InFlight, segments: u16, now: Timestamp) -> Passage {
-        if self.through.remove(&open.message) {
+        let through = self.through.remove(&open.message);
+        if through.is_some_and(|at| now.ms_since(at) < THROUGH_MS) {
             return Passage::Open;
         }
         let per_second = self.per_second[open.channel as usize];
@@ -169,7 +182,7 @@ impl Gates {
             tokens: Tokens::new(per_second, Arc::clone(&self.clock)),
             single: VecDeque::new(),
             batched: VecDeque::new(),
-            singles_in_turn: 0,
+            saved_percent: 0,
             used_at: now,
         });
         gate.used_at = now;
@@ -221,10 +234,10 @@ impl DeliverySupervisor {
     /// Lets go what waits at gates that are open now.
     pub(super) fn release_gates(&mut self) {
         let now = self.batch.mono;
-        let (book, singles_max) = (&self.book, self.gates.singles_max);
+        let (book, share_percent) = (&self.book, self.gates.share_percent);
         let mut released = Vec::new();
         for gate in self.gates.numbers.values_mut() {
-            while let Some(((message, needed), is_single)) = gate.next(singles_max) {
+            while let Some(((message, needed), is_single)) = gate.next(share_percent) {
                 let phase = book.get(message).map(|open| open.delivery.phase);
                 // One that was cancelled takes nothing.
                 if phase == Some(Phase::Queued) {
@@ -234,11 +247,11 @@ impl DeliverySupervisor {
                     released.push(message);
                 }
                 gate.used_at = now;
-                gate.pop(is_single);
+                gate.pop(share_percent, is_single);
             }
         }
         for message in released {
-            self.gates.stays_through(message);
+            self.gates.stays_through(message, now);
             self.enqueue(message);
         }
     }

@@ -3,7 +3,8 @@
 //! An account has one line. First in it are scheduled messages whose time came, then its batches in the
 //! order in which they were begun; a batch that is paused, or spread and not due, is passed over. What is
 //! to be handed over of the first messages is at hand, that of the others is read from the records shortly
-//! before it is their turn.
+//! before it is their turn. A message stays in line while it could not go on its way: while its number's
+//! gate or its carrier's lane is full.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -15,12 +16,17 @@ use didfarm_core::time::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::DeliverySupervisor;
-use crate::account::Place;
+use super::way::LetGo;
+use crate::account::{AccountHandle, Place};
 
-/// Messages of one batch that are at hand, or asked of the records, at most.
+/// Messages of one line that are at hand, or asked of the records, at most.
 const AT_HAND_MAX: usize = 4_096;
-/// More are asked for once so few are left.
+/// More of a batch are asked for once so few of it are left.
 const AT_HAND_MIN: usize = AT_HAND_MAX / 2;
+/// Messages of all lines that are asked of the records at once.
+const ASKED_MAX: usize = 16_384;
+/// Runs at the head of a line of which what is to be handed over stays at hand when it comes.
+const RUNS_AT_HAND_MAX: usize = 2;
 /// The most messages that one turn lets go.
 const RELEASED_PER_TURN_MAX: usize = 10_000;
 /// How much of what a batch that is spread has missed is made up for, in milliseconds.
@@ -91,8 +97,9 @@ impl Run {
         }
     }
 
+    /// A batch that is paused and of which nothing waits is known by the records.
     fn is_over(&self) -> bool {
-        self.waiting.is_empty() && !self.paused && self.expected == 0
+        self.waiting.is_empty() && self.expected == 0
     }
 }
 
@@ -100,6 +107,8 @@ impl Run {
 pub(super) struct Pacing {
     lines: FxHashMap<AccountId, Vec<Run>>,
     looked_at: Timestamp,
+    /// Messages that the records were asked for and have not told of.
+    asked: usize,
 }
 
 impl Pacing {
@@ -108,13 +117,13 @@ impl Pacing {
         Pacing {
             lines: FxHashMap::default(),
             looked_at: Timestamp::ZERO,
+            asked: 0,
         }
     }
 
-    /// Messages that wait in line.
-    pub(super) fn waiting(&self) -> usize {
-        let runs = self.lines.values().flatten();
-        runs.map(|run| run.waiting.len()).sum()
+    /// The records told of a message that they were asked for.
+    pub(super) fn told(&mut self) {
+        self.asked = self.asked.saturating_sub(1);
     }
 
     /// How many messages of a batch wait in line, of those that are still meant to go.
@@ -143,18 +152,24 @@ impl Pacing {
     /// One that was expected came, or never will.
     pub(super) fn came(&mut self, account: AccountId, batch: Option<BatchId>) {
         if let Some(runs) = self.lines.get_mut(&account)
-            && let Some(run) = runs.iter_mut().find(|run| run.batch == batch)
+            && let Ok(at) = runs.binary_search_by_key(&batch, |run| run.batch)
         {
-            run.expected = run.expected.saturating_sub(1);
+            runs[at].expected = runs[at].expected.saturating_sub(1);
         }
     }
 
     fn run(&self, account: AccountId, batch: BatchId) -> Option<&Run> {
-        let mut runs = self.lines.get(&account)?.iter();
-        runs.find(|run| run.batch == Some(batch))
+        let runs = self.lines.get(&account)?;
+        let at = runs.binary_search_by_key(&Some(batch), |run| run.batch);
+        at.ok().map(|at| &runs[at])
     }
 
     fn run_mut(&mut self, account: AccountId, batch: Option<BatchId>) -> &mut Run {
+        self.run_at_mut(account, batch).1
+    }
+
+    /// A run, and which of its line it is.
+    fn run_at_mut(&mut self, account: AccountId, batch: Option<BatchId>) -> (usize, &mut Run) {
         let runs = self.lines.entry(account).or_default();
         // Scheduled messages first, then the batches from the oldest on.
         let at = match runs.binary_search_by_key(&batch, |run| run.batch) {
@@ -164,7 +179,7 @@ impl Pacing {
                 at
             }
         };
-        &mut runs[at]
+        (at, &mut runs[at])
     }
 
     /// Takes over what is known of a batch, unless it is in line already.
@@ -194,6 +209,22 @@ impl Pacing {
     pub(super) fn drop_batch(&mut self, account: AccountId, batch: BatchId) {
         if let Some(runs) = self.lines.get_mut(&account) {
             runs.retain(|run| run.batch != Some(batch));
+        }
+    }
+
+    /// Lets go of what was cancelled in batches that are paused, of which an account has no more than `in_line`
+    /// tells.
+    fn shed(&mut self, in_line: impl Fn(AccountId) -> u64, is_live: impl Fn(MessageId) -> bool) {
+        for (account, runs) in &mut self.lines {
+            let most = usize::try_from(in_line(*account)).unwrap_or(usize::MAX);
+            for run in runs
+                .iter_mut()
+                .filter(|run| run.paused && run.waiting.len() > most)
+            {
+                let at_hand = run.waiting.iter().take(run.at_hand);
+                run.at_hand = at_hand.filter(|message| is_live(**message)).count();
+                run.waiting.retain(|message| is_live(*message));
+            }
         }
     }
 
@@ -238,8 +269,11 @@ impl DeliverySupervisor {
             return self.enqueue(message);
         };
         let at_hand = self.book.waiting(message).is_some();
-        let run = self.pacing.run_mut(account, batch);
-        let stays = at_hand && run.at_hand == run.waiting.len() && run.at_hand < AT_HAND_MAX;
+        let (at, run) = self.pacing.run_at_mut(account, batch);
+        let stays = at_hand
+            && at < RUNS_AT_HAND_MAX
+            && run.at_hand == run.waiting.len()
+            && run.at_hand < AT_HAND_MAX;
         run.at_hand += usize::from(stays);
         run.waiting.push_back(message);
         self.book.line_up(message, place);
@@ -256,61 +290,98 @@ impl DeliverySupervisor {
         if is_draining || now.ms_since(self.pacing.looked_at) < LOOK_INTERVAL_MS {
             return;
         }
-        self.pacing.looked_at = now;
-        let in_line = self.pacing.waiting() as u64;
-        self.engine.in_line.store(in_line, Ordering::Release);
-        let (mut released, mut wanted) = (Vec::new(), Vec::new());
-        let book = &self.book;
-        for (account, runs) in &mut self.pacing.lines {
+        // The lines are looked at while the rest of the supervisor is asked.
+        let mut pacing = std::mem::replace(&mut self.pacing, Pacing::new());
+        pacing.looked_at = now;
+        let (mut let_go, mut wanted) = (LetGo::default(), Vec::new());
+        let mut in_line = 0;
+        for (account, runs) in &mut pacing.lines {
             let Some(account) = self.engine.directory.account(*account) else {
                 continue;
             };
-            let moves = |run: &Run| run.may_go(now) && !run.waiting.is_empty();
-            account.set_line_moves(runs.iter().any(moves));
-            'line: for run in runs.iter_mut() {
-                while let Some(message) = run.waiting.front().copied()
-                    && released.len() < RELEASED_PER_TURN_MAX
-                    && run.may_go(now)
-                {
-                    if !book.is_in_line(message) {
-                        // It was cancelled, or its peer opted out.
-                        run.drop_first();
-                    } else if book.waiting(message).is_none() {
-                        run.wait_for_first(now);
-                        break;
-                    } else if account.take_for_line() {
-                        run.pop(now);
-                        released.push(message);
-                    } else {
-                        break 'line;
-                    }
-                }
-            }
-            for run in runs.iter_mut() {
-                if !run.paused && run.at_hand <= AT_HAND_MIN && run.at_hand < run.waiting.len() {
-                    let until = run.waiting.len().min(AT_HAND_MAX);
-                    let next = run.waiting.range(run.at_hand..until);
-                    wanted.extend(next);
-                    run.at_hand = until;
-                }
-            }
+            in_line += account.in_line();
+            account.set_line_moves(self.release_runs(&account, runs, &mut let_go));
+            let room = ASKED_MAX.saturating_sub(pacing.asked + wanted.len());
+            read_ahead(runs, room, &mut wanted);
         }
-        for message in released {
+        pacing.asked += wanted.len();
+        self.pacing = pacing;
+        self.engine.in_line.store(in_line, Ordering::Release);
+        for message in let_go.messages {
             self.book.leave_line(message, self.batch.at);
             self.enqueue(message);
             self.flush_if_full();
         }
-        self.read_scheduled(wanted, self.laid_by);
+        self.read_for_line(wanted, self.laid_by);
+    }
+
+    /// Takes from an account's runs what its limit lets go; says whether more could go but for the limit.
+    fn release_runs(&self, account: &AccountHandle, runs: &mut [Run], let_go: &mut LetGo) -> bool {
+        let (now, mut moves) = (self.batch.mono, false);
+        for run in runs {
+            while let Some(message) = run.waiting.front().copied()
+                && let_go.messages.len() < RELEASED_PER_TURN_MAX
+                && run.may_go(now)
+            {
+                if !self.book.is_in_line(message) {
+                    // It was cancelled, or its peer opted out.
+                    run.drop_first();
+                } else if self.book.waiting(message).is_none() {
+                    moves = true;
+                    run.wait_for_first(now);
+                    break;
+                } else if let Some(way) = self.way(message, let_go) {
+                    if !account.take_for_line() {
+                        return true;
+                    }
+                    moves = true;
+                    run.pop(now);
+                    let_go.add(message, &way);
+                } else {
+                    break;
+                }
+            }
+        }
+        moves
     }
 
     /// Lets go of lines that are over.
     pub(super) fn prune_lines(&mut self) {
+        let directory = &self.engine.directory;
+        let in_line = |account| {
+            directory
+                .account(account)
+                .map_or(0, |account| account.in_line())
+        };
+        self.pacing
+            .shed(in_line, |message| self.book.is_in_line(message));
         let batches = &self.engine.batches;
         for account in self.pacing.prune(|batch| batches.writes(batch)) {
             if let Some(account) = self.engine.directory.account(account) {
                 account.set_line_moves(false);
             }
         }
+    }
+}
+
+/// Asks for what comes next of a line, as far as there is room; from the first runs on, as they go first.
+fn read_ahead(runs: &mut [Run], room: usize, wanted: &mut Vec<MessageId>) {
+    let (mut left, most) = (AT_HAND_MAX, wanted.len() + room);
+    for run in runs {
+        if left == 0 || wanted.len() >= most {
+            return;
+        }
+        if !run.paused && run.at_hand <= AT_HAND_MIN && run.at_hand < run.waiting.len() {
+            let until = run
+                .waiting
+                .len()
+                .min(left)
+                .min(run.at_hand + (most - wanted.len()));
+            let until = until.max(run.at_hand);
+            wanted.extend(run.waiting.range(run.at_hand..until));
+            run.at_hand = until;
+        }
+        left = left.saturating_sub(run.at_hand);
     }
 }
 
@@ -327,13 +398,55 @@ mod tests {
         }
         let batches: Vec<_> = pacing.lines[&account].iter().map(|run| run.batch).collect();
         assert_eq!(batches, [None, Some(BatchId(3)), Some(BatchId(7))]);
-        pacing.pause(account, BatchId(3), true);
+        pacing
+            .run_mut(account, Some(BatchId(3)))
+            .waiting
+            .push_back(MessageId(1));
         pacing.prune(|batch| batch == BatchId(7));
         let batches: Vec<_> = pacing.lines[&account].iter().map(|run| run.batch).collect();
         assert_eq!(batches, [Some(BatchId(3)), Some(BatchId(7))]);
         pacing.drop_batch(account, BatchId(3));
         pacing.prune(|_| false);
         assert!(pacing.lines.is_empty());
+    }
+
+    #[test]
+    fn what_is_read_ahead_is_bounded_for_a_line_and_for_all() {
+        let run = |messages: std::ops::Range<u64>| Run {
+            waiting: messages.map(MessageId).collect(),
+            ..Run::new(None)
+        };
+        let (mut runs, mut wanted) = ([run(0..3), run(3..10_000), run(10_000..10_003)], vec![]);
+        read_ahead(&mut runs, ASKED_MAX, &mut wanted);
+        assert_eq!(wanted.len(), AT_HAND_MAX);
+        assert_eq!(
+            runs.each_ref().map(|run| run.at_hand),
+            [3, AT_HAND_MAX - 3, 0]
+        );
+        // Nothing more is asked for while half of it is there.
+        read_ahead(&mut runs, ASKED_MAX, &mut wanted);
+        assert_eq!(wanted.len(), AT_HAND_MAX);
+        let mut others = [run(0..100)];
+        read_ahead(&mut others, 7, &mut wanted);
+        assert_eq!((others[0].at_hand, wanted.len()), (7, AT_HAND_MAX + 7));
+        read_ahead(&mut others, 0, &mut wanted);
+        assert_eq!(others[0].at_hand, 7);
+    }
+
+    #[test]
+    fn a_paused_batch_keeps_nothing_of_what_was_cancelled() {
+        let mut pacing = Pacing::new();
+        let account = AccountId(1);
+        let run = pacing.run_mut(account, Some(BatchId(3)));
+        run.waiting = (0..10).map(MessageId).collect();
+        run.at_hand = 4;
+        run.paused = true;
+        let is_live = |message: MessageId| message.get().is_multiple_of(2);
+        pacing.shed(|_| 10, is_live);
+        assert_eq!(pacing.run(account, BatchId(3)).unwrap().waiting.len(), 10);
+        pacing.shed(|_| 5, is_live);
+        let run = pacing.run(account, BatchId(3)).unwrap();
+        assert_eq!((run.waiting.len(), run.at_hand), (5, 2));
     }
 
     #[test]

@@ -89,11 +89,15 @@ impl Rebuilt {
             if open.delivery.phase == Phase::Queued {
                 queued.push((open.waits_since(), open.message));
             }
-            let mut submit = records.message(open.message)?.and_then(submit);
-            if let Some(batch) = open.batch {
-                batched.push((open.account, batch, open.message));
+            let message = records.message(open.message)?;
+            let send_at = message.as_ref().and_then(|message| message.send_at);
+            let mut submit = message.and_then(submit);
+            batched.extend(open.batch.map(|batch| (open.account, batch, open.message)));
+            if open.batch.is_some() || send_at.is_some() {
                 // Its validity period began when it left its line, which is not kept: it has a whole one left.
-                let validity_ms = open.valid_until.ms_since(open.accepted_at);
+                let validity_ms = open
+                    .valid_until
+                    .ms_since(send_at.unwrap_or(open.accepted_at));
                 open.valid_until = open.phase_at.plus_ms(validity_ms);
                 if let Some(submit) = &mut submit {
                     submit.valid_until = open.valid_until;

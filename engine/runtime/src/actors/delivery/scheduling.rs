@@ -105,9 +105,11 @@ pub(crate) struct ScheduledRows {
     pub(crate) next: Option<(Timestamp, MessageId)>,
 }
 
-/// What the records say of a message whose time comes.
+/// What the records say of a message whose time or turn comes.
 pub(crate) struct Read {
     message: MessageId,
+    /// Whether it waits in line.
+    for_line: bool,
     found: Result<Found, RecordsError>,
 }
 
@@ -157,6 +159,7 @@ impl DeliverySupervisor {
         if before == after {
             return;
         }
+        let account = open.account;
         let at_hand = self.book.waiting(message).is_some();
         let [before, after] = [before, after].map(|at| at.map(|at| slot(open, at)));
         if let Some(before) = before {
@@ -167,6 +170,9 @@ impl DeliverySupervisor {
         {
             self.book.lay_by(message);
             self.laid_by = self.engine.journal.durable();
+        }
+        if let Some(account) = self.engine.directory.account(account) {
+            account.set_scheduled(self.calendar.len_of(account.id()));
         }
     }
 
@@ -199,8 +205,17 @@ impl DeliverySupervisor {
         self.read_scheduled(again, self.engine.journal.durable());
     }
 
-    /// Has messages read once the records hold everything up to `after`.
-    pub(super) fn read_scheduled(&self, mut asked: Vec<MessageId>, after: Seq) {
+    /// Has scheduled messages read once the records hold everything up to `after`.
+    pub(super) fn read_scheduled(&self, asked: Vec<MessageId>, after: Seq) {
+        self.read_messages(asked, false, after);
+    }
+
+    /// Has messages that wait in line read.
+    pub(super) fn read_for_line(&self, asked: Vec<MessageId>, after: Seq) {
+        self.read_messages(asked, true, after);
+    }
+
+    fn read_messages(&self, mut asked: Vec<MessageId>, for_line: bool, after: Seq) {
         while !asked.is_empty() {
             let rest = asked.split_off(asked.len().min(READS_PER_JOB_MAX));
             let job = std::mem::replace(&mut asked, rest);
@@ -211,6 +226,7 @@ impl DeliverySupervisor {
                 move |records| {
                     let look = |message| Read {
                         message,
+                        for_line,
                         found: read(records, message),
                     };
                     job.into_iter().map(look).collect()
@@ -221,14 +237,25 @@ impl DeliverySupervisor {
     }
 
     /// A message was read; it goes at once when its time has come meanwhile.
-    pub(super) fn scheduled_read(&mut self, Read { message, found }: Read) {
+    pub(super) fn scheduled_read(&mut self, read: Read) {
+        let Read {
+            message,
+            for_line,
+            found,
+        } = read;
+        if for_line {
+            self.pacing.told();
+        }
         match found {
             Ok(Found { submit, window }) => {
                 let phase = self.book.get(message).map(|open| open.delivery.phase);
                 if !matches!(phase, Some(Phase::Scheduled | Phase::Queued)) {
                     return;
                 }
-                if let Some(submit) = submit {
+                // One that was asked for twice may have left its line, with a validity of its own.
+                if let Some(submit) = submit
+                    && self.book.waiting(message).is_none()
+                {
                     self.book.take_out(message, submit);
                 }
                 if !self.calendar.read(message) {

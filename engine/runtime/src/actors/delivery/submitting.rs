@@ -115,6 +115,11 @@ impl Submitting {
         in_lanes + self.resting.len() + self.held.len()
     }
 
+    /// Messages that no carrier can take now.
+    pub(super) fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
     /// Notes that a carrier did not take a message.
     fn tried(&mut self, message: MessageId, carrier: CarrierId) {
         let tries = self.tries.entry(message).or_default();
@@ -166,8 +171,10 @@ impl DeliverySupervisor {
                 let lane = self.submitting.lane_mut(route.carrier);
                 let lane = lane.expect("routes are made of carriers that have a lane");
                 lane.waiting.push_back(message);
-                if route.reason != RouteReason::Preferred {
-                    self.submitting.reasons.insert(message, route.reason);
+                match route.reason {
+                    // It may have been there before for another reason.
+                    RouteReason::Preferred => drop(self.submitting.reasons.remove(&message)),
+                    reason => drop(self.submitting.reasons.insert(message, reason)),
                 }
             }
             None => {
@@ -177,7 +184,8 @@ impl DeliverySupervisor {
         }
     }
 
-    fn choose(&self, message: MessageId) -> Option<Route> {
+    /// The carrier that is to have a message, if one can take it now.
+    pub(super) fn choose(&self, message: MessageId) -> Option<Route> {
         let submit = self.book.waiting(message)?;
         let table = &self.engine.routes;
         let targets = table.targets(submit.from, &submit.to, submit.channel);
@@ -214,7 +222,11 @@ impl DeliverySupervisor {
     /// Hands a message over, or has it wait where it is to wait; `false` when its carrier takes no more now.
     fn hand_over(&mut self, place: usize, message: MessageId) -> bool {
         let carrier = self.submitting.lanes[place].0;
-        let Some(in_flight) = self.book.get(message) else {
+        let open = self.book.get(message);
+        let Some(in_flight) = open.filter(|open| open.delivery.phase == Phase::Queued) else {
+            // It was cancelled while it waited here: it takes nothing.
+            self.submitting.forget(message);
+            self.gates.forget(message);
             return true;
         };
         if in_flight.is_expired(self.batch.at) {
@@ -249,7 +261,7 @@ impl DeliverySupervisor {
             && !tokens.take(u32::from(segments), second(self.batch.mono))
         {
             lane.waiting.push_front(message);
-            self.gates.stays_through(message);
+            self.gates.stays_through(message, self.batch.mono);
             return false;
         }
         let reason = self.submitting.reasons.remove(&message);
