@@ -78,6 +78,11 @@ impl Directory {
         self.read().accounts.get(&id).cloned()
     }
 
+    /// Every account, in no order.
+    pub(crate) fn accounts(&self) -> Vec<Arc<AccountHandle>> {
+        self.read().accounts.values().cloned().collect()
+    }
+
     pub(crate) fn add_key(&self, account: &Arc<AccountHandle>, key: &ApiKey) {
         let entry = Key {
             hash: key.hash,

@@ -118,9 +118,6 @@ impl ConversationActor {
                 reply,
             },
         };
-        if let Some(claim) = &command.claim {
-            claim.accepted(&engine, message);
-        }
         let mut turn = Turn::new(now, effect);
         self.apply(&mut turn, events);
         turn.events.extend(guarding);
@@ -143,7 +140,8 @@ impl ConversationActor {
             guard.appended(seq, now);
         }
         reservation.keep();
-        // Its entry is appended: what follows it finds the conversation.
-        drop(command.claim);
+        if let Some(mut claim) = command.claim {
+            claim.accepted(message, seq);
+        }
     }
 }
