@@ -21,6 +21,7 @@
 //! | `destination_not_allowed` | 403 | `errors`, `country` |
 //! | `range_blocked` | 403 | `errors`, `kind` |
 //! | `prefix_stopped` | 403 | `errors`, `prefix`, `since`, `ends_at` |
+//! | `release_not_allowed` | 403 | `prefix` |
 //! | `not_found` | 404 | |
 //! | `number_unknown` | 404 | `errors` |
 //! | `pool_unknown` | 404 | `errors` |

@@ -367,6 +367,66 @@ async fn a_daily_cap_stops_a_prefix_and_a_country() {
 }
 
 #[tokio::test]
+async fn a_key_releases_no_more_than_the_day_allows() {
+    let options = Options::new()
+        .set("abuse.prefix_window_max", 4)
+        .set("abuse.prefix_daily_max", 10)
+        .set("abuse.country_daily_max", 12);
+    let (daemon, customer) = start_with(options).await;
+    let release = |range: &str| format!("{STOPS}/{range}/release");
+    let body = json!({});
+    for wanted in [4, 4, 2] {
+        let (accepted, _) = flood(&customer, "+3161234", 8).await;
+        assert_eq!(accepted, wanted);
+        if wanted == 4 {
+            customer.post(&release("+3161234"), &body).await.expect(200);
+        }
+    }
+    // The day is what stopped it: the key that got this far may be a stolen one.
+    assert_eq!(stops(&customer).await[0]["cause"], "daily_cap");
+    let refused = customer.post(&release("+3161234"), &body).await;
+    let problem = refused.refused(403, "release_not_allowed");
+    assert_eq!(problem["prefix"], "+3161234");
+    let (accepted, _) = flood(&customer, "+3161235", 3).await;
+    assert_eq!(accepted, 2);
+    let refused = customer.post(&release("NL"), &body).await;
+    refused.refused(403, "release_not_allowed");
+    assert_eq!(stops(&customer).await.len(), 2);
+    let operator = daemon.operator();
+    for range in ["NL", "%2B3161234"] {
+        let path = ops(&format!("stops/{range}/release"));
+        operator.post(&path, &body).await.expect(200);
+    }
+    let (accepted, _) = flood(&customer, "+3161234", 8).await;
+    assert_eq!(accepted, 4);
+}
+
+#[tokio::test]
+async fn a_limit_that_was_lowered_says_when_there_is_room_and_operators_release_it() {
+    let (daemon, customer) = start_with(Options::new()).await;
+    let operator = daemon.operator();
+    // With a message a second there are 100 in an hour to one prefix.
+    let (accepted, _) = flood(&customer, "+3161234", 101).await;
+    assert_eq!(accepted, 101);
+    let slow = json!({ "rate_per_second": 1, "burst": 1_000 });
+    let limited = operator.ask(Method::PUT, &ops("limit"), Some(&slow)).await;
+    limited.expect(200);
+    let busy = customer.send_sms(&peer("+3161234", 200), "hi").await;
+    let wait: u32 = busy.header("retry-after").unwrap().parse().unwrap();
+    assert!((3_000..=4_050).contains(&wait), "{wait}");
+    busy.refused(429, "prefix_busy");
+    assert_eq!(stops(&customer).await, Vec::<Value>::new());
+    let own = format!("{STOPS}/+3161234/release");
+    let refused = customer.post(&own, &json!({})).await;
+    refused.refused(404, "not_found");
+    let release = ops("stops/%2B3161234/release");
+    operator.post(&release, &json!({})).await.expect(200);
+    customer.sent(&peer("+3161234", 200), "hi").await;
+    let again = operator.post(&release, &json!({})).await;
+    again.refused(404, "not_found");
+}
+
+#[tokio::test]
 async fn what_is_refused_later_is_not_counted() {
     let options = Options::new().set("abuse.prefix_window_max", 5);
     let (daemon, customer) = start_with(options).await;

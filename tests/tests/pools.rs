@@ -305,6 +305,28 @@ async fn a_peer_that_wrote_to_a_number_sees_that_one() {
 }
 
 #[tokio::test]
+async fn a_peer_that_stops_the_number_it_wrote_to_last_is_refused_at_once() {
+    let (_daemon, customer) = start(Options::new()).await;
+    let pool = make(&customer, &[NUMBER, NUMBER_2]).await;
+    let peer = peer(1);
+    for number in [NUMBER, NUMBER_2] {
+        let direct = json!({ "from": number, "to": peer, "body": "hi" });
+        customer.send(&direct).await.expect(201);
+    }
+    // A list has the records catch up: from here on they know both conversations.
+    assert_eq!(customer.conversations().await.len(), 2);
+    assert_eq!(sent(&customer, &pool, &peer).await["from"], NUMBER_2);
+    let stop = json!({ "from": peer, "to": NUMBER, "body": "STOP" });
+    customer.inbound(&stop).await.expect(200);
+    let message = json!({ "from_pool": pool, "to": peer, "body": "hi" });
+    customer.send(&message).await.refused(409, "opted_out");
+    // What was refused changes nothing, nor does what the records do not have yet.
+    let wrote = json!({ "from": peer, "to": NUMBER_2, "body": "hello" });
+    customer.inbound(&wrote).await.expect(200);
+    assert_eq!(sent(&customer, &pool, &peer).await["from"], NUMBER_2);
+}
+
+#[tokio::test]
 async fn the_nearest_number_goes_first() {
     const MANHATTAN: &str = "+12125550100";
     const SAN_FRANCISCO: &str = "+14155550100";
@@ -429,6 +451,64 @@ async fn a_probe_that_is_delivered_brings_a_number_back() {
     let new: Vec<_> = (200_000..200_040).map(peer).collect();
     let used = seen(&customer, &pool, &new).await;
     assert!(used.values().any(|number| number == NUMBER));
+}
+
+/// A pool of which one number has fallen ill, with the next probe so many seconds later.
+async fn with_an_ill_number(probe_interval_s: u32) -> (Daemon, Customer, String) {
+    let options = Options::new()
+        .set("pools.messages_min", 4)
+        .set("pools.window_s", 10)
+        .set("pools.probe_interval_s", probe_interval_s);
+    let (daemon, customer) = start(options).await;
+    let pool = make(&customer, &[NUMBER, NUMBER_2]).await;
+    ruin(&customer, &pool, NUMBER, 0..4).await;
+    (daemon, customer, pool)
+}
+
+#[tokio::test]
+async fn a_number_of_a_carrier_that_confirms_nothing_comes_back() {
+    let (daemon, customer, pool) = with_an_ill_number(1).await;
+    // What fails of the destination is no fault of the other number.
+    for n in 0..8 {
+        let message = json!({ "from": NUMBER_2, "to": format!("+316{n:04}0001"), "body": "hi" });
+        let id = text(&customer.send(&message).await.expect(201)["data"], "id");
+        customer.message_with(&id, "failed").await;
+    }
+    assert_eq!(member(&customer, &pool, NUMBER_2).await["healthy"], true);
+    let mut n = 3_000;
+    eventually("a probe did not fail for a window", BOUND, async || {
+        n += 1;
+        sent(&customer, &pool, &format!("+316{n:04}0003")).await;
+        let member = member(&customer, &pool, NUMBER).await;
+        (member["healthy"] == true).then_some(())
+    })
+    .await;
+    let gauge = "didfarm_pool_numbers_unhealthy";
+    daemon.operator().metric_is(gauge, 0.0).await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_spends_no_probe() {
+    let (daemon, customer, pool) = with_an_ill_number(5).await;
+    let operator = daemon.operator();
+    let cap = format!("/ops/accounts/{DEMO_ACCOUNT}/spend-cap");
+    let none = json!({ "daily": "0" });
+    let capped = operator.ask(Method::PUT, &cap, Some(&none)).await;
+    capped.expect(200);
+    let mut n = 1_000;
+    eventually("a probe is refused", BOUND, async || {
+        n += 1;
+        let message = json!({ "from_pool": pool, "to": peer(n), "body": "hi" });
+        let answer = customer.send(&message).await;
+        answer.refused(402, "spend_cap_reached");
+        let probes = operator.metric(r#"didfarm_pool_choices_total{by="probe"}"#);
+        (probes.await > 0.0).then_some(())
+    })
+    .await;
+    let any = json!({ "daily": null });
+    let open = operator.ask(Method::PUT, &cap, Some(&any)).await;
+    open.expect(200);
+    assert_eq!(sent(&customer, &pool, &peer(1)).await["from"], NUMBER);
 }
 
 #[tokio::test]

@@ -285,6 +285,35 @@ async fn what_is_refused_has_twilios_code() {
 }
 
 #[tokio::test]
+async fn what_fraud_protection_refuses_has_twilios_code() {
+    let options = Options::new().set("abuse.prefix_window_max", 3);
+    let (_daemon, customer, twilio) = start(options).await;
+    let dutch = json!({ "destinations": ["NL"] });
+    let change = customer.ask(Method::PATCH, "/api/v1/account", Some(&dutch));
+    change.await.expect(200);
+    let to = |to: &'static str| [("To", to), ("From", NUMBER), ("Body", "hi")];
+    let far = twilio.send(&to("+32470123456")).await;
+    far.twilio_error(400, 21_408);
+    let dear = twilio.send(&to("+31900123456")).await;
+    dear.twilio_error(400, 21_408);
+    for _ in 0..3 {
+        sent(&twilio, &to(PEER)).await;
+    }
+    let stopped = twilio.send(&to(PEER)).await;
+    stopped.twilio_error(403, 30_450);
+}
+
+#[tokio::test]
+async fn look_alikes_are_swapped_however_the_flag_is_written() {
+    let (_daemon, _customer, twilio) = start(Options::new()).await;
+    for (flag, body) in [("true", "it's"), ("True", "it's"), ("False", "it’s")] {
+        let mut form = sms("it’s").to_vec();
+        form.push(("SmartEncoded", flag));
+        assert_eq!(sent(&twilio, &form).await["body"], body, "{flag}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_under_one_key_is_one_message() {
     let (_daemon, customer, twilio) = start(Options::new()).await;
     let path = twilio.path("/Messages.json");
@@ -388,6 +417,8 @@ async fn lists_are_paged_and_filtered() {
         "?DateSent=today",
         "?PageToken=PAx",
         "?Page=-1",
+        "?Page=2",
+        "?Page=1&PageSize=3",
     ] {
         let answer = twilio.get(&format!("/Messages.json{wrong}")).await;
         assert_eq!(answer.status, 400, "{wrong}");

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
-use didfarm_core::abuse::stop::TrafficRange;
+use didfarm_core::abuse::stop::{ReleasedBy, TrafficRange};
 
 use super::asked;
 use crate::exchange::{Exchange, resource, serve};
@@ -33,12 +33,15 @@ async fn list(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     Ok(present::json(StatusCode::OK, &Data { data }))
 }
 
-/// `POST /api/v1/account/stops/{prefix}/release`: durable before it is answered.
+/// `POST /api/v1/account/stops/{prefix}/release`: durable before it is answered. What the day or a country
+/// stopped is for operators: whoever has a stolen key could go on all day.
 async fn release(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let account = exchange.account()?.id();
     let range = read_range(exchange)?;
     let engine = &exchange.front().engine;
-    let done = engine.release_traffic(account, range).await;
+    let done = engine
+        .release_traffic(account, ReleasedBy::Account, range)
+        .await;
     done.map_err(|error| asked(exchange).operate(error))?;
     let data = Released::of(range);
     Ok(present::json(StatusCode::OK, &Data { data }))

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
 use didfarm_core::abuse::range::{RangeKind, RangeKinds};
+use didfarm_core::abuse::stop::ReleasedBy;
 use didfarm_core::ids::AccountId;
 use didfarm_runtime::operate::{AccountView, OperateError};
 use serde::Deserialize;
@@ -100,7 +101,7 @@ async fn release(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let done = exchange
         .front()
         .engine
-        .release_traffic(account, range)
+        .release_traffic(account, ReleasedBy::Operator, range)
         .await;
     done.map_err(|error| asked(exchange, "number").operate(error))?;
     Ok(present::json(StatusCode::OK, &abuse::Released::of(range)))

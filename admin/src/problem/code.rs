@@ -64,6 +64,8 @@ codes! {
     RangeBlocked = "range_blocked", 403, "The range is blocked";
     /// The account sent too much to the range; `since` says since when it is stopped.
     PrefixStopped = "prefix_stopped", 403, "Messages to this range are stopped";
+    /// Only an operator releases what the day or a country stopped.
+    ReleaseNotAllowed = "release_not_allowed", 403, "Only an operator can release this";
     /// There is no such thing, or it is another account's.
     NotFound = "not_found", 404, "Not found";
     /// The number is not one that the caller may use.

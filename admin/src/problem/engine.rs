@@ -33,10 +33,11 @@ impl Asked {
         match error {
             SendError::Refused(refusal) => self.refused(refusal),
             SendError::RateLimited { limit, wait } => rate_limited(limit, wait),
-            SendError::PrefixBusy { range } => {
+            SendError::PrefixBusy { range, wait } => {
+                let wait = wait.unwrap_or(self.retry_after);
                 Problem::of_field(Code::PrefixBusy, "to", error.to_string())
                     .with_member("prefix", format!("\"{range}\""))
-                    .with_header(RETRY_AFTER, retry_after(self.retry_after))
+                    .with_header(RETRY_AFTER, retry_after(wait))
             }
             SendError::Unavailable(unavailable) => self.unavailable(unavailable),
         }
@@ -183,6 +184,8 @@ impl Asked {
                 .with_member("since", time_json(Some(since)))
                 .with_member("ends_at", time_json(ends_at)),
             Refusal::RangeNotStopped { .. } => Problem::not_found(),
+            Refusal::ReleaseNotAllowed { range } => Problem::new(Code::ReleaseNotAllowed, detail)
+                .with_member("prefix", format!("\"{range}\"")),
             Refusal::DestinationNotOpen { .. } => Problem::invalid("destinations", detail),
             Refusal::NoRoute => Problem::new(Code::NoRoute, detail),
             Refusal::Unfit { .. } => at(Code::ChannelUnfit, "channel"),

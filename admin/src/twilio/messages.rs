@@ -198,6 +198,12 @@ fn read_wanted(query: &mut Query, account: AccountId) -> Result<Wanted, Problem>
         let cursor = token.strip_prefix(PAGE_TOKEN_PREFIX).unwrap_or(&token);
         cursor::decode(list, cursor)
     });
+    let page = query.take_as("Page", "a whole number", |text| text.parse().ok())?;
+    let page = page.unwrap_or(0);
+    if page > 0 && token.is_none() {
+        let fault = "must be 0 without the PageToken of next_page_uri";
+        return Err(Problem::invalid("Page", fault));
+    }
     let page_size = query.take_as("PageSize", "a whole number from 1 to 1000", |text| {
         text.parse().ok().filter(|rows| *rows >= 1)
     })?;
@@ -208,9 +214,7 @@ fn read_wanted(query: &mut Query, account: AccountId) -> Result<Wanted, Problem>
             .transpose()?
             .or(until.map(|at| Position { at, id: 0 })),
         page_size: page_size.unwrap_or(PAGE_SIZE_DEFAULT).min(PAGE_SIZE_MAX),
-        page: query
-            .take_as("Page", "a whole number", |text| text.parse().ok())?
-            .unwrap_or(0),
+        page,
         repeated,
     })
 }

@@ -6,7 +6,7 @@
 //! | `method_not_allowed` | | 20004 | 405 |
 //! | `not_found` | | 20404 | 404 |
 //! | `idempotency_in_progress` | | 20409 | 409 |
-//! | `rate_limited` | | 20429 | 429 |
+//! | `rate_limited`, `prefix_busy` | | 20429 | 429 |
 //! | `internal`, `faulted` | | 20500 | 500 |
 //! | `overloaded`, `disk_short`, `draining`, `number_quarantined`, `records_behind` | | 20503 | 503 |
 //! | `insufficient_balance` | | 20005 | 403 |
@@ -19,7 +19,8 @@
 //! | `number_not_active`, `sms_not_available`, `channel_disabled` | | 21606 | 400 |
 //! | `opted_out` | | 21610 | 400 |
 //! | `window_closed` | | 63016 | 400 |
-//! | `no_route` | | 21408 | 400 |
+//! | `no_route`, `destination_not_allowed`, `range_blocked` | | 21408 | 400 |
+//! | `prefix_stopped` | | 30450 | 403 |
 //! | `channel_unfit` | `From` | 21910 | 400 |
 //! | `channel_unfit` | any other | 21612 | 400 |
 //! | `body_empty` | | 21602 | 400 |
@@ -84,7 +85,7 @@ fn code_of(code: Code, field: Option<&str>) -> (u32, StatusCode) {
         Code::MethodNotAllowed => 20_004,
         Code::NotFound => 20_404,
         Code::IdempotencyInProgress => 20_409,
-        Code::RateLimited => 20_429,
+        Code::RateLimited | Code::PrefixBusy => 20_429,
         Code::Internal | Code::Faulted => 20_500,
         Code::Overloaded
         | Code::DiskShort
@@ -94,6 +95,8 @@ fn code_of(code: Code, field: Option<&str>) -> (u32, StatusCode) {
         Code::InsufficientBalance => return (20_005, StatusCode::FORBIDDEN),
         Code::SpendCapReached => return (63_038, StatusCode::TOO_MANY_REQUESTS),
         Code::MessageUnderWay => 30_409,
+        // With Twilio a message fails of it after it was taken; its status is ours.
+        Code::PrefixStopped => 30_450,
         _ => match code_of_send(code, is) {
             Some(number) => return (number, StatusCode::BAD_REQUEST),
             None => 20_001,
@@ -113,7 +116,7 @@ fn code_of_send(code: Code, is: impl Fn(&str) -> bool) -> Option<u32> {
         Code::NumberNotActive | Code::SmsNotAvailable | Code::ChannelDisabled => 21_606,
         Code::OptedOut => 21_610,
         Code::WindowClosed => 63_016,
-        Code::NoRoute => 21_408,
+        Code::NoRoute | Code::DestinationNotAllowed | Code::RangeBlocked => 21_408,
         Code::ChannelUnfit if is("From") => 21_910,
         Code::ChannelUnfit => 21_612,
         Code::BodyEmpty => 21_602,

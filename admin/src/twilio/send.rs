@@ -103,9 +103,14 @@ fn read(exchange: &Exchange, account: &AccountHandle, form: &Form) -> Result<Sen
         validity: validity_period(form, *exchange.state())?,
         send_at: send_at(form)?,
         priority: Priority::Normal,
-        smart_encoding: channel == Channel::Sms && form.get("SmartEncoded") == Some("true"),
+        smart_encoding: channel == Channel::Sms && is_true(form.get("SmartEncoded")),
         status_url: None,
     })
+}
+
+/// Whether a flag is set. Libraries write it as their language does: `true`, `True`.
+fn is_true(flag: Option<&str>) -> bool {
+    flag.is_some_and(|flag| flag.eq_ignore_ascii_case("true"))
 }
 
 /// The channel, and the peer without its prefix.

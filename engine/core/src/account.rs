@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::abuse::country::Countries;
 use crate::abuse::range::RangeKinds;
-use crate::abuse::stop::{Stops, TrafficRange, TrafficStop};
+use crate::abuse::stop::{ReleasedBy, Stops, TrafficRange, TrafficStop};
 use crate::ids::{AccountId, MessageId, NumberId, PoolId};
 use crate::mail::ADDRESS_BYTES_MAX;
 use crate::money::Micros;
@@ -123,7 +123,7 @@ pub enum AccountCommand {
     /// Sets the kinds of ranges that are open to it.
     SetRangesOpen(RangeKinds),
     /// Lets messages to a stopped range go on.
-    Release(TrafficRange),
+    Release(ReleasedBy, TrafficRange),
     /// Makes a pool of numbers that are known to be the account's.
     CreatePool {
         /// What people call it.
@@ -192,6 +192,9 @@ pub enum AccountEvent {
         range: TrafficRange,
         /// Since when it was stopped.
         since: Timestamp,
+        /// Who released it.
+        #[serde(default)]
+        by: ReleasedBy,
     },
     /// A pool was made or changed: as it is now.
     #[serde(rename = "p")]
@@ -334,10 +337,12 @@ impl Account {
                 Ok(AccountEvent::DestinationsSet(by, countries))
             }
             AccountCommand::SetRangesOpen(kinds) => Ok(AccountEvent::RangesOpenSet(kinds)),
-            AccountCommand::Release(range) => match self.stops.of(range) {
+            AccountCommand::Release(by, range) => match self.stops.of(range) {
+                Some(stop) if !stop.is_released_by(by) => Err(Refusal::ReleaseNotAllowed { range }),
                 Some(stop) => Ok(AccountEvent::TrafficReleased {
                     range,
                     since: stop.since,
+                    by,
                 }),
                 None => Err(Refusal::RangeNotStopped { range }),
             },
@@ -403,7 +408,9 @@ impl Account {
             }
             AccountEvent::RangesOpenSet(kinds) => self.ranges_open = *kinds,
             AccountEvent::TrafficStopped(stop) => self.stops.add(*stop),
-            AccountEvent::TrafficReleased { range, since } => self.stops.release(*range, *since),
+            AccountEvent::TrafficReleased { range, since, .. } => {
+                self.stops.release(*range, *since);
+            }
             AccountEvent::PoolSet(set) => {
                 self.pool_last = self.pool_last.max(set.id.ordinal());
                 match self.pools.binary_search_by_key(&set.id, |pool| pool.id) {

@@ -102,6 +102,14 @@ pub enum Refusal {
         /// The range.
         range: TrafficRange,
     },
+    /// The account itself may not release this stop.
+    #[error(
+        "messages to {range} are stopped for the day or for all of a country: only an operator releases that"
+    )]
+    ReleaseNotAllowed {
+        /// The range.
+        range: TrafficRange,
+    },
     /// A country that is not open to the account.
     #[error("{country} is not open to this account")]
     DestinationNotOpen {

@@ -1,7 +1,7 @@
 //! Mails to an account about its own affairs: webhooks that fail, a wallet that runs low, traffic that is
 //! stopped.
 
-use didfarm_core::abuse::stop::{StopCause, TrafficStop};
+use didfarm_core::abuse::stop::{ReleasedBy, StopCause, TrafficStop};
 use didfarm_core::money::Micros;
 use didfarm_core::time::Timestamp;
 
@@ -170,6 +170,10 @@ fn traffic_stopped(stop: &TrafficStop) -> (String, Body) {
         || "when it is released".to_owned(),
         |at| at.to_rfc3339_seconds(),
     );
+    let all_is_well = match stop.is_released_by(ReleasedBy::Account) {
+        true => "If all is well, release the stop: messages go on at once.",
+        false => "If all is well, write to us too: this is a stop that only we release.",
+    };
     let body = Body::new()
         .paragraph("Hello,")
         .paragraph(
@@ -190,7 +194,7 @@ fn traffic_stopped(stop: &TrafficStop) -> (String, Body) {
              are a way in for fraud."
                 .to_owned(),
             "If a key may be in the wrong hands, write to us.".to_owned(),
-            "If all is well, release the stop: messages go on at once.".to_owned(),
+            all_is_well.to_owned(),
         ]);
     (
         "Messages to a range of numbers are stopped".to_owned(),

@@ -287,6 +287,7 @@ fn notices_say_what_happened_and_what_to_do_without_the_endpoints_secrets() {
                 "Limit: daily cap",
                 "Messages: 5000",
                 "Ends: when it is released",
+                "only we release",
             ],
         ),
     ] {

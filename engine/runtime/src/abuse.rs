@@ -4,12 +4,13 @@
 //! is accepted, and otherwise gives its count back when it is dropped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use didfarm_config::AbuseSettings;
-use didfarm_core::abuse::count::{Limits, Taken};
+use didfarm_core::abuse::count::{Limits, Taken, end_of_day};
 use didfarm_core::abuse::country::{Countries, Country};
 use didfarm_core::abuse::range::Ranges;
-use didfarm_core::abuse::stop::{TrafficRange, TrafficStop};
+use didfarm_core::abuse::stop::{StopCause, TrafficRange, TrafficStop};
 use didfarm_core::abuse::{country_of, judge_country};
 use didfarm_core::e164::E164;
 use didfarm_core::peer::Peer;
@@ -67,7 +68,7 @@ impl AbuseRules {
         self.judge_range(account, number)?;
         for (range, limits) in self.counted(account, number) {
             let taken = account.traffic().take(range, &limits, now);
-            let taken = taken.map_err(|why| refused(range, why))?;
+            let taken = taken.map_err(|why| refused(range, why, now))?;
             counted.taken.push((range, limits, taken));
         }
         Ok(counted)
@@ -104,44 +105,74 @@ impl AbuseRules {
         account: &AccountHandle,
         number: E164,
     ) -> SmallVec<[(TrafficRange, Limits); 2]> {
-        let settings = &self.settings;
-        let rate = account.limit().per_second;
-        let window_us = i64::from(settings.window_s) * 1_000_000;
-        let of_prefix = Limits {
-            window: Some(settings.prefix_window(rate)),
-            day: Some(settings.prefix_day(rate)),
-            window_us,
-        };
-        let prefix = TrafficRange::of(number, settings.prefix_digits_cut);
-        let mut counted = SmallVec::from_iter([(prefix, of_prefix)]);
-        if settings.country_daily_max > 0
+        let mut counted = SmallVec::new();
+        let mut count = |range| counted.push((range, self.limits_of(account, range)));
+        count(TrafficRange::of(number, self.settings.prefix_digits_cut));
+        if self.settings.country_daily_max > 0
             && let Some(country) = country_of(number).and_then(Country::of_region)
         {
-            let of_country = Limits {
-                window: None,
-                day: Some(settings.country_daily_max),
-                window_us,
-            };
-            counted.push((TrafficRange::Country(country), of_country));
+            count(TrafficRange::Country(country));
         }
         counted
     }
 
-    /// When a stop ends by itself that begins now.
-    fn ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+    /// What an account may send to a range, by the rate limit that it has now.
+    pub(crate) fn limits_of(&self, account: &AccountHandle, range: TrafficRange) -> Limits {
+        let settings = &self.settings;
+        let window_us = self.window_us();
+        match range {
+            TrafficRange::Prefix(_) => {
+                let rate = account.limit().per_second;
+                Limits {
+                    window: Some(settings.prefix_window(rate)),
+                    day: Some(settings.prefix_day(rate)),
+                    window_us,
+                }
+            }
+            TrafficRange::Country(_) => Limits {
+                window: None,
+                day: Some(settings.country_daily_max).filter(|max| *max > 0),
+                window_us,
+            },
+        }
+    }
+
+    /// Lets go of counts of an account that are over.
+    pub(crate) fn sweep(&self, account: &AccountHandle, now: Timestamp) {
+        let any = Limits {
+            window: None,
+            day: None,
+            window_us: self.window_us(),
+        };
+        account.traffic().sweep(&any, now);
+    }
+
+    fn window_us(&self) -> i64 {
+        i64::from(self.settings.window_s) * 1_000_000
+    }
+
+    /// When a stop ends by itself that begins now. What the day stopped does not begin before the next.
+    fn ends_at(&self, cause: StopCause, now: Timestamp) -> Option<Timestamp> {
         let stop_s = u64::from(self.settings.stop_s);
-        (stop_s > 0).then(|| now.plus_ms(stop_s * 1_000))
+        let ends_at = (stop_s > 0).then(|| now.plus_ms(stop_s * 1_000))?;
+        Some(match cause {
+            StopCause::Window => ends_at,
+            StopCause::Day => ends_at.max(end_of_day(now)),
+        })
     }
 }
 
-fn refused(range: TrafficRange, why: NotTaken) -> SendError {
+fn refused(range: TrafficRange, why: NotTaken, now: Timestamp) -> SendError {
     match why {
         NotTaken::Stopped(stop) => SendError::Refused(Refusal::PrefixStopped {
             range,
             since: stop.since,
             ends_at: stop.ends_at,
         }),
-        NotTaken::Full => SendError::PrefixBusy { range },
+        NotTaken::Full(room_at) => SendError::PrefixBusy {
+            range,
+            wait: room_at.map(|at| Duration::from_millis(at.ms_since(now))),
+        },
     }
 }
 
@@ -155,8 +186,8 @@ pub(crate) struct Counted {
 pub(crate) type NewStops = SmallVec<[TrafficStop; 1]>;
 
 impl Counted {
-    /// The message is accepted. What it stops is to be in its entry, and holds with
-    /// [`AccountHandle::stop_traffic`] once that is appended.
+    /// The message is accepted. What it stops is to be in its entry, and is told of and shown with
+    /// [`AccountHandle::stop_traffic`] once that is durable.
     pub(crate) fn keep(mut self, rules: &AbuseRules, now: Timestamp) -> NewStops {
         let taken = std::mem::take(&mut self.taken);
         let traffic = self.account.traffic();
@@ -167,7 +198,7 @@ impl Counted {
                 cause,
                 messages,
                 since: now,
-                ends_at: rules.ends_at(now),
+                ends_at: rules.ends_at(cause, now),
             })
         });
         used_up

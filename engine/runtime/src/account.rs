@@ -18,7 +18,7 @@ use std::time::Duration;
 use didfarm_config::Settings;
 use didfarm_core::abuse::country::Countries;
 use didfarm_core::abuse::range::RangeKinds;
-use didfarm_core::abuse::stop::{Stops, TrafficRange, TrafficStop};
+use didfarm_core::abuse::stop::{ReleasedBy, Stops, TrafficRange, TrafficStop};
 use didfarm_core::account::{Account, ListedBy, RateLimit};
 use didfarm_core::channel::Channel;
 use didfarm_core::ids::{AccountId, NumberId};
@@ -233,14 +233,19 @@ impl AccountHandle {
         &self.pools
     }
 
-    /// Stops a range, once that is in the journal.
+    /// Stops a range, once that is durable.
     pub(crate) fn stop_traffic(&self, stop: TrafficStop) {
         self.traffic.stop(stop);
     }
 
     /// Ends a stop whose release is durable. Whether it held until now.
-    pub(crate) fn release_traffic(&self, range: TrafficRange, since: Timestamp) -> bool {
-        self.traffic.release(range, since)
+    pub(crate) fn release_traffic(
+        &self,
+        range: TrafficRange,
+        since: Timestamp,
+        by: ReleasedBy,
+    ) -> bool {
+        self.traffic.release(range, since, by)
     }
 
     pub(crate) fn take(&self) -> Result<LimitState, Duration> {

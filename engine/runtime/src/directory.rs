@@ -78,9 +78,9 @@ impl Directory {
         self.read().accounts.get(&id).cloned()
     }
 
-    /// Shows every account.
-    pub(crate) fn each_account(&self, show: impl FnMut(&Arc<AccountHandle>)) {
-        self.read().accounts.values().for_each(show);
+    /// Every account, in no order.
+    pub(crate) fn accounts(&self) -> Vec<Arc<AccountHandle>> {
+        self.read().accounts.values().cloned().collect()
     }
 
     pub(crate) fn add_key(&self, account: &Arc<AccountHandle>, key: &ApiKey) {

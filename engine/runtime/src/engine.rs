@@ -312,7 +312,7 @@ fn share(
         scheduled: AtomicU64::new(0),
         routes: settings.route_table(),
         abuse: AbuseRules::new(&settings.abuse),
-        pools: PoolHealth::new(&settings.pools),
+        pools: Arc::new(PoolHealth::new(&settings.pools)),
         prices: settings.price.list(),
         carrier_views: Views::default(),
         pace: Pace::default(),

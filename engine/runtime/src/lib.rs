@@ -40,6 +40,7 @@ mod restarts;
 pub mod schedule;
 pub mod send;
 mod shared;
+mod upkeep;
 pub mod wallet;
 pub mod webhooks;
 

@@ -278,6 +278,7 @@ fn reason(error: &SendError) -> &'static str {
             | Refusal::TooManyEndpoints { .. }
             | Refusal::AddressUnfit
             | Refusal::RangeNotStopped { .. }
+            | Refusal::ReleaseNotAllowed { .. }
             | Refusal::DestinationNotOpen { .. }
             | Refusal::PoolNumbersUnfit { .. }
             | Refusal::NumberPooled { .. }

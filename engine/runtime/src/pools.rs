@@ -4,28 +4,26 @@
 //! conversations that their peers have are read from the records in a few jobs. Each choice is claimed until its
 //! message is in the journal, so that nothing else is chosen for the same peer meanwhile.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod health;
 
-use didfarm_config::PoolSettings;
+use std::sync::Arc;
+
 use didfarm_core::channel::Channel;
-use didfarm_core::delivery::status::Status;
-use didfarm_core::event::Entry;
-use didfarm_core::ids::{AccountId, MessageId, NumberId, PoolId};
+use didfarm_core::ids::{MessageId, NumberId, PoolId};
 use didfarm_core::number::Number;
 use didfarm_core::peer::Peer;
-use didfarm_core::pool::health::{Counted, Health, HealthChange, HealthRules};
-use didfarm_core::pool::{self, Candidate, Choice, Place, Pool};
+use didfarm_core::pool::{self, Candidate, Choice, Place};
 use didfarm_core::refusal::Refusal;
 use didfarm_core::time::Timestamp;
-use didfarm_store::journal::Journal;
 use didfarm_store::records::{Records, RecordsError};
 use didfarm_store::seq::Seq;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 
+pub(crate) use self::health::PoolHealth;
+pub use self::health::{PoolNumber, PoolView};
 use crate::account::AccountHandle;
-use crate::account::pools::{HeldPool, Member, Stale};
+use crate::account::pools::{Member, Stale};
 use crate::meters::pools::ChosenBy;
 use crate::send::{SendError, Unavailable};
 use crate::shared::Shared;
@@ -34,144 +32,6 @@ use crate::shared::Shared;
 const PAIRS_PER_JOB_MAX: usize = 4_096;
 /// Reads that are made again because others were chosen meanwhile.
 const READS_MAX: usize = 3;
-
-/// A pool as its account sees it.
-#[derive(Debug, Clone)]
-pub struct PoolView {
-    /// Its id.
-    pub id: PoolId,
-    /// What people call it.
-    pub name: Box<str>,
-    /// Its numbers.
-    pub numbers: Vec<PoolNumber>,
-}
-
-/// A number of a pool.
-#[derive(Debug, Clone)]
-pub struct PoolNumber {
-    /// The number.
-    pub number: Arc<Number>,
-    /// Whether it is used for new peers.
-    pub is_healthy: bool,
-    /// What became of its messages in the window.
-    pub counted: Counted,
-}
-
-/// How the numbers of pools deliver. It is in memory alone: at a start every number is healthy.
-pub(crate) struct PoolHealth {
-    rules: HealthRules,
-    numbers: Mutex<FxHashMap<NumberId, Health>>,
-    unhealthy: AtomicUsize,
-}
-
-impl PoolHealth {
-    pub(crate) fn new(settings: &PoolSettings) -> PoolHealth {
-        let us = |seconds: u32| i64::from(seconds) * 1_000_000;
-        PoolHealth {
-            rules: HealthRules {
-                share_min_percent: settings.delivered_share_min,
-                messages_min: settings.messages_min,
-                window_us: us(settings.window_s),
-                probe_interval_us: us(settings.probe_interval_s),
-            },
-            numbers: Mutex::default(),
-            unhealthy: AtomicUsize::new(0),
-        }
-    }
-
-    fn numbers(&self) -> MutexGuard<'_, FxHashMap<NumberId, Health>> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin_probe(&self, number: NumberId, now: Timestamp) {
-        if let Some(health) = self.numbers().get_mut(&number) {
-            health.begin_probe(&self.rules, now);
-        }
-    }
-}
-
-impl Shared {
-    /// Counts a message that came to rest at a status for the health of its number.
-    pub(crate) fn rested(
-        &self,
-        (account, number): (AccountId, NumberId),
-        message: MessageId,
-        status: Status,
-    ) {
-        let is_delivered = match status {
-            Status::Delivered => true,
-            Status::Failed => false,
-            Status::Scheduled
-            | Status::Queued
-            | Status::Sending
-            | Status::Sent
-            | Status::Cancelled => return,
-        };
-        let account = self.directory.account(account);
-        if !account.is_some_and(|account| account.pools().holds(number)) {
-            return;
-        }
-        let (pools, now) = (&self.pools, self.mono());
-        let changed = {
-            let mut numbers = pools.numbers();
-            let health = numbers.entry(number).or_default();
-            health.rest(&pools.rules, message, is_delivered, now)
-        };
-        let unhealthy = match changed {
-            None => return,
-            Some(HealthChange::Fell) => {
-                tracing::warn!(%number, "a number of a pool delivers too little: new peers get others");
-                pools.unhealthy.fetch_add(1, Ordering::AcqRel) + 1
-            }
-            Some(HealthChange::Recovered) => {
-                tracing::info!(%number, "a probe of a number was delivered: it is healthy again");
-                pools.unhealthy.fetch_sub(1, Ordering::AcqRel) - 1
-            }
-        };
-        self.meters.pools.unhealthy.set(unhealthy as f64);
-    }
-
-    /// Forgets the health of those of the numbers that are in no pool any more.
-    pub(crate) fn forget_health(&self, account: &AccountHandle, numbers: &[NumberId]) {
-        let gone = numbers
-            .iter()
-            .filter(|number| !account.pools().holds(**number));
-        for number in gone {
-            let forgotten = self.pools.numbers().remove(number);
-            if forgotten.is_some_and(|health| !health.is_healthy()) {
-                let unhealthy = self.pools.unhealthy.fetch_sub(1, Ordering::AcqRel) - 1;
-                self.meters.pools.unhealthy.set(unhealthy as f64);
-            }
-        }
-    }
-
-    /// A pool with the health of its numbers.
-    pub(crate) fn pool_view(&self, held: &HeldPool) -> PoolView {
-        self.view_of(&held.pool)
-    }
-
-    /// The same of a pool as it was.
-    pub(crate) fn view_of(&self, pool: &Pool) -> PoolView {
-        let now = self.mono();
-        let number = |id: &NumberId| {
-            let number = self.directory.number(*id)?;
-            let numbers = self.pools.numbers();
-            let health = numbers.get(id);
-            Some(PoolNumber {
-                number,
-                is_healthy: health.is_none_or(Health::is_healthy),
-                counted: health
-                    .map(|health| health.counted(&self.pools.rules, now))
-                    .unwrap_or_default(),
-            })
-        };
-        PoolView {
-            id: pool.id,
-            name: pool.name.clone(),
-            numbers: pool.numbers.iter().filter_map(number).collect(),
-        }
-    }
-}
 
 /// A message that wants a number.
 pub(crate) struct Want {
@@ -189,19 +49,21 @@ pub(crate) struct Chosen {
 /// That a number is a peer's while its message is under way. Ends when dropped.
 pub(crate) struct PoolClaim {
     account: Arc<AccountHandle>,
-    journal: Arc<Journal<Entry>>,
+    health: Arc<PoolHealth>,
     peer: Peer,
     number: NumberId,
-    is_probe: bool,
+    /// When the message began as a probe, if it is one.
+    probe: Option<Timestamp>,
+    /// The entry that the message was accepted in.
+    accepted: Option<Seq>,
 }
 
 impl PoolClaim {
-    /// Notes the message that was accepted.
-    pub(crate) fn accepted(&self, shared: &Shared, message: MessageId) {
-        if self.is_probe
-            && let Some(health) = shared.pools.numbers().get_mut(&self.number)
-        {
-            health.probed(message);
+    /// Notes the message, which was accepted in this entry.
+    pub(crate) fn accepted(&mut self, message: MessageId, seq: Seq) {
+        self.accepted = Some(seq);
+        if self.probe.is_some() {
+            self.health.probed(self.number, message);
         }
     }
 }
@@ -209,7 +71,11 @@ impl PoolClaim {
 impl Drop for PoolClaim {
     fn drop(&mut self) {
         let pools = self.account.pools();
-        pools.close(&self.peer, self.number, self.journal.appended());
+        pools.close(&self.peer, self.number, self.accepted);
+        // A message that was refused tried nothing.
+        if let (None, Some(begun)) = (self.accepted, self.probe) {
+            self.health.give_probe_back(self.number, begun);
+        }
     }
 }
 
@@ -250,15 +116,14 @@ impl Senders {
     }
 
     fn choose(&self, shared: &Shared, peer: &Peer) -> Choice {
-        let (home, now) = (Place::of_peer(peer), shared.mono());
-        let judged = shared.pools.numbers();
+        let home = Place::of_peer(peer);
         let candidate = |(number, place): &(Arc<Number>, Place)| {
-            let health = judged.get(&number.id);
+            let (is_healthy, wants_probe) = shared.stands(number.id);
             Candidate {
                 number: number.id,
                 fit: place.fit(home),
-                is_healthy: health.is_none_or(Health::is_healthy),
-                wants_probe: health.is_some_and(|health| health.wants_probe(now)),
+                is_healthy,
+                wants_probe,
             }
         };
         let candidates: Vec<_> = self.numbers.iter().map(candidate).collect();
@@ -402,15 +267,15 @@ fn claim(
         ..
     } = search;
     let mut by = ChosenBy::Known;
+    let mut probe = None;
     let choose = || {
-        if let Some(known) = known {
-            return *known;
-        }
         let Choice { number, is_probe } = senders.choose(shared, peer);
         by = ChosenBy::Fit;
         if is_probe {
             by = ChosenBy::Probe;
-            shared.pools.begin_probe(number, shared.mono());
+            let now = shared.mono();
+            shared.pools.begin_probe(number, now);
+            probe = Some(now);
         }
         number
     };
@@ -418,13 +283,14 @@ fn claim(
     let applied = shared.keeper.applied();
     let number = account
         .pools()
-        .claim(peer, (read, applied), can_send, choose)?;
+        .claim(peer, (read, applied), *known, can_send, choose)?;
     let claim = PoolClaim {
         account: Arc::clone(account),
-        journal: Arc::clone(&shared.journal),
+        health: Arc::clone(&shared.pools),
         peer: peer.clone(),
         number,
-        is_probe: by == ChosenBy::Probe,
+        probe,
+        accepted: None,
     };
     shared.meters.pools.chosen(by);
     let number = senders.number(number);

@@ -197,11 +197,13 @@ pub enum SendError {
         /// When the next message may go.
         wait: Duration,
     },
-    /// The messages under way use up what may be sent to the range; try again shortly.
+    /// The messages under way, or those of late, use up what may be sent to the range; try again.
     #[error("as many messages as may be sent to {range} are under way or were sent there of late")]
     PrefixBusy {
         /// The range.
         range: TrafficRange,
+        /// When there is room, where no message is under way; `None` for shortly.
+        wait: Option<Duration>,
     },
     /// The engine cannot take it now; try again after the wait.
     #[error(transparent)]

@@ -81,7 +81,7 @@ pub(crate) struct Shared {
     /// Where accounts may send to, and how much.
     pub(crate) abuse: AbuseRules,
     /// How the numbers of pools deliver.
-    pub(crate) pools: PoolHealth,
+    pub(crate) pools: Arc<PoolHealth>,
     /// How the carriers are, as the delivery supervisor shows it.
     pub(crate) carrier_views: Views,
     /// How fast callbacks become durable.

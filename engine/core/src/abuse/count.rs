@@ -84,6 +84,39 @@ impl Count {
         self.full(limits)
     }
 
+    /// Counts the window anew; the day goes on.
+    pub fn empty_window(&mut self) {
+        self.slots = [0; SLOTS];
+    }
+
+    /// When there is room for another message, where a limit is used up by what was accepted alone. `None`
+    /// where there is room, or where messages may yet be given back.
+    pub fn room_at(&mut self, limits: &Limits, now: Timestamp) -> Option<Timestamp> {
+        self.move_to(limits, now);
+        if self.open > 0 {
+            return None;
+        }
+        let is_full = |counted, limit: Option<u32>| limit.is_some_and(|limit| counted >= limit);
+        let day = is_full(self.today, limits.day).then(|| day_end(self.day));
+        let window = is_full(self.counted(StopCause::Window), limits.window);
+        let window = window.then(|| self.window_room_at(limits));
+        day.max(window)
+    }
+
+    /// When enough of the window has passed; at its end for a limit of nothing.
+    fn window_room_at(&self, limits: &Limits) -> Timestamp {
+        let limit = limits.window.unwrap_or(u32::MAX);
+        let mut left = self.counted(StopCause::Window);
+        let passes = |first: &i64| {
+            left = left.saturating_sub(self.slots[slot(*first)]);
+            left < limit
+        };
+        let first = (self.step - STEPS..=self.step).find(passes);
+        // A step leaves the window with the start of the one that takes its slot.
+        let at = first.unwrap_or(self.step) + SLOTS as i64;
+        Timestamp(at * step_us(limits))
+    }
+
     /// How many messages count by the limit of this cause.
     pub fn counted(&self, cause: StopCause) -> u32 {
         match cause {
@@ -105,16 +138,17 @@ impl Count {
     }
 
     fn full(&self, limits: &Limits) -> Option<StopCause> {
+        // Where both are used up, it is the day that holds longer.
         [
-            (StopCause::Window, limits.window),
             (StopCause::Day, limits.day),
+            (StopCause::Window, limits.window),
         ]
         .into_iter()
         .find_map(|(cause, limit)| (self.counted(cause) >= limit?).then_some(cause))
     }
 
     fn move_to(&mut self, limits: &Limits, now: Timestamp) {
-        let step = now.0.div_euclid((limits.window_us / STEPS).max(1));
+        let step = now.0.div_euclid(step_us(limits));
         if step - self.step >= SLOTS as i64 {
             self.slots = [0; SLOTS];
         } else {
@@ -129,6 +163,20 @@ impl Count {
             self.day = day;
         }
     }
+}
+
+/// When a day that is counted from 1970-01-01 is over.
+fn day_end(day: i64) -> Timestamp {
+    Timestamp((day + 1) * DAY_US)
+}
+
+/// When the day (UTC) of a time is over.
+pub fn end_of_day(now: Timestamp) -> Timestamp {
+    day_end(now.0.div_euclid(DAY_US))
+}
+
+fn step_us(limits: &Limits) -> i64 {
+    (limits.window_us / STEPS).max(1)
 }
 
 fn slot(step: i64) -> usize {
@@ -187,6 +235,44 @@ mod tests {
             count.take(&daily, at("2026-11-21T12:00:00Z")).is_err(),
             "a clock that goes back opens nothing"
         );
+    }
+
+    #[test]
+    fn a_window_that_is_emptied_leaves_the_day_as_it_was() {
+        let limits = limits(Some(2), Some(3));
+        let now = at("2026-11-21T12:00:00Z");
+        let mut count = Count::default();
+        let sent = |count: &mut Count| {
+            count.take(&limits, now)?;
+            Ok::<_, StopCause>(count.keep(&limits))
+        };
+        assert_eq!(sent(&mut count), Ok(None));
+        assert_eq!(sent(&mut count), Ok(Some(StopCause::Window)));
+        count.empty_window();
+        assert_eq!(sent(&mut count), Ok(Some(StopCause::Day)));
+        count.empty_window();
+        assert_eq!(sent(&mut count), Err(StopCause::Day));
+    }
+
+    #[test]
+    fn where_nothing_is_open_it_is_known_when_there_is_room() {
+        let (wide, narrow) = (limits(Some(9), Some(9)), limits(Some(2), Some(9)));
+        let mut count = Count::default();
+        let times = ["12:00:00", "12:00:01", "12:20:00", "12:40:00"];
+        for time in times.map(|time| at(&format!("2026-11-21T{time}Z"))) {
+            count.take(&wide, time).unwrap();
+            assert_eq!(count.room_at(&narrow, time), None, "it is open");
+            count.keep(&wide);
+        }
+        let now = at("2026-11-21T12:50:00Z");
+        assert_eq!(count.room_at(&wide, now), None, "there is room");
+        // Two of them have to leave the window, then a third.
+        let room = count.room_at(&narrow, now).unwrap();
+        assert_eq!(room, at("2026-11-21T13:22:30Z"));
+        assert!(count.clone().take(&narrow, Timestamp(room.0 - 1)).is_err());
+        assert!(count.clone().take(&narrow, room).is_ok());
+        let room = count.room_at(&limits(Some(2), Some(4)), now);
+        assert_eq!(room, Some(at("2026-11-22T00:00:00Z")));
     }
 
     #[test]

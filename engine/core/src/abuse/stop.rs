@@ -84,6 +84,18 @@ impl StopCause {
     }
 }
 
+/// Who lets messages to a stopped range go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ReleasedBy {
+    /// The account itself: the window is counted anew, the day counts on. Its key may be stolen.
+    #[serde(rename = "a")]
+    Account,
+    /// An operator: window and day are counted anew.
+    #[default]
+    #[serde(rename = "o")]
+    Operator,
+}
+
 /// A range that is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficStop {
@@ -103,6 +115,15 @@ impl TrafficStop {
     /// Whether it holds at this time.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.ends_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether it is one that this one may release: an account only that of a prefix, by its window.
+    pub fn is_released_by(&self, by: ReleasedBy) -> bool {
+        let is_small = matches!(
+            (self.range, self.cause),
+            (TrafficRange::Prefix(_), StopCause::Window)
+        );
+        by == ReleasedBy::Operator || is_small
     }
 }
 
@@ -176,6 +197,25 @@ mod tests {
         }
         for text in ["", "+", "nl", "0612", "+31x", "++31", "1234567890123456"] {
             assert_eq!(TrafficRange::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_account_releases_prefixes_by_their_window_alone() {
+        let prefix = TrafficRange::Prefix(3_161_234);
+        let country = TrafficRange::parse("NL").unwrap();
+        for (range, cause, expected) in [
+            (prefix, StopCause::Window, true),
+            (prefix, StopCause::Day, false),
+            (country, StopCause::Window, false),
+            (country, StopCause::Day, false),
+        ] {
+            let stop = TrafficStop {
+                cause,
+                ..stop(range, 1, None)
+            };
+            assert_eq!(stop.is_released_by(ReleasedBy::Account), expected);
+            assert!(stop.is_released_by(ReleasedBy::Operator));
         }
     }
 

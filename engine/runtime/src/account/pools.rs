@@ -1,7 +1,7 @@
 //! An account's pools, and which of its numbers peers came to know a moment ago.
 //!
 //! A peer that has a conversation with a number knows it, and the records say so, once they have it. What they
-//! may not have yet is held here: conversations that were opened and numbers that were chosen. So whoever reads
+//! may not have yet is held here: conversations that were active and numbers that were chosen. So whoever reads
 //! the records first and looks here then misses nothing.
 
 use std::collections::VecDeque;
@@ -17,8 +17,8 @@ use didfarm_store::seq::Seq;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-/// Numbers that peers came to know last, which are held though the records have them. A read of the records
-/// that goes on while as many others are chosen is made again.
+/// What peers did last, which is held though the records have it. A read of the records that goes on while as
+/// much happens is made again.
 const KEPT_MIN: usize = 16_384;
 
 /// A number of a pool.
@@ -67,17 +67,20 @@ struct Known {
     number: NumberId,
     /// Sends from it that are under way.
     open: u32,
-    /// The last entry that may have opened its conversation.
+    /// The last entry that has a message between the two.
     seq: Seq,
 }
 
 #[derive(Debug, Default)]
 struct Recent {
     peers: FxHashMap<Peer, SmallVec<[Known; 1]>>,
-    /// What was known with nothing under way, by entry.
-    closed: VecDeque<(Seq, Peer, NumberId)>,
+    /// The entries behind what is known, about in their order. What is known without one of these, and with
+    /// nothing under way, was let go.
+    entries: VecDeque<(Seq, Peer, NumberId)>,
     /// Up to which entry things were let go.
     let_go: Seq,
+    /// What the records had when it was last looked at what is over.
+    swept: Seq,
 }
 
 /// The records that were read are too old to say whom a peer knows.
@@ -155,28 +158,31 @@ impl Pools {
         self.has_pools.load(Ordering::Acquire) && self.held(|held| held.numbers.contains(&number))
     }
 
-    /// Notes that a conversation is opened by this entry.
-    pub(crate) fn opened(
+    /// Notes that this entry has a message of a conversation, whose peer has these names.
+    pub(crate) fn active<'p>(
         &self,
-        peer: &Peer,
+        names: impl Iterator<Item = &'p Peer>,
         number: NumberId,
         seq: Seq,
         applied: impl FnOnce() -> Seq,
     ) {
         if self.has_pools.load(Ordering::SeqCst) {
             let mut recent = self.recent();
-            recent.known(peer, number).seq = seq;
-            recent.close(peer, number, seq);
+            for name in names {
+                recent.note(name, number, seq);
+            }
             recent.tidy(applied());
         }
     }
 
-    /// Claims a number for a peer: the one that it came to know behind what was `read` of the records, if that
-    /// is one of those that `can_send`; else what `choose` says. The claim ends with [`Pools::close`].
+    /// Claims a number for a peer, of those that `can_send`: the one that it wrote with last behind what was
+    /// `read` of the records; else the one that is `known` by these; else one that is claimed for it; else what
+    /// `choose` says. The claim ends with [`Pools::close`].
     pub(crate) fn claim(
         &self,
         peer: &Peer,
         (read, applied): (Seq, Seq),
+        known: Option<NumberId>,
         can_send: impl Fn(NumberId) -> bool,
         choose: impl FnOnce() -> NumberId,
     ) -> Result<NumberId, Stale> {
@@ -185,23 +191,37 @@ impl Pools {
         if recent.let_go > read {
             return Err(Stale);
         }
-        let known = recent.peers.get(peer).into_iter().flatten();
-        let known = known
-            .filter(|known| (known.open > 0 || known.seq > read) && can_send(known.number))
-            .max_by_key(|known| known.seq)
-            .map(|known| known.number);
-        let number = known.unwrap_or_else(choose);
+        let last_of = |wanted: &dyn Fn(&Known) -> bool| {
+            let held = recent.peers.get(peer).into_iter().flatten();
+            held.filter(|held| wanted(held) && can_send(held.number))
+                .max_by_key(|held| held.seq)
+                .map(|held| held.number)
+        };
+        let number = last_of(&|held| held.seq > read)
+            .or(known)
+            .or_else(|| last_of(&|held| held.open > 0))
+            .unwrap_or_else(choose);
         recent.known(peer, number).open += 1;
         Ok(number)
     }
 
-    /// Ends a claim: what came of it is in the journal up to this entry.
-    pub(crate) fn close(&self, peer: &Peer, number: NumberId, seq: Seq) {
+    /// Ends a claim, with the entry that its message was accepted in if it was. One that was refused leaves
+    /// what the peer knows as it is.
+    pub(crate) fn close(&self, peer: &Peer, number: NumberId, accepted: Option<Seq>) {
         let mut recent = self.recent();
+        if let Some(seq) = accepted {
+            recent.note(peer, number, seq);
+        }
         let known = recent.known(peer, number);
         known.open = known.open.saturating_sub(1);
-        known.seq = known.seq.max(seq);
-        recent.close(peer, number, seq);
+        recent.forget(peer, number);
+    }
+
+    /// Lets go of what the records have had since the last sweep. Reads of the records take far less.
+    pub(crate) fn sweep(&self, applied: Seq) {
+        if self.has_pools.load(Ordering::Acquire) {
+            self.recent().sweep(applied);
+        }
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {
@@ -227,30 +247,48 @@ impl Recent {
         &mut numbers[place]
     }
 
-    fn close(&mut self, peer: &Peer, number: NumberId, seq: Seq) {
-        self.closed.push_back((seq, peer.clone(), number));
+    fn note(&mut self, peer: &Peer, number: NumberId, seq: Seq) {
+        let known = self.known(peer, number);
+        if known.seq < seq {
+            known.seq = seq;
+            self.entries.push_back((seq, peer.clone(), number));
+        }
     }
 
     /// Lets go of what the records have, but for the last.
     fn tidy(&mut self, applied: Seq) {
-        while self.closed.len() > KEPT_MIN {
-            match self.closed.front() {
-                Some((seq, _, _)) if *seq <= applied => {}
-                Some(_) | None => return,
-            }
-            let Some((seq, peer, number)) = self.closed.pop_front() else {
-                return;
-            };
-            self.let_go = self.let_go.max(seq);
-            let Entry::Occupied(mut known) = self.peers.entry(peer) else {
-                continue;
-            };
-            let is_over =
-                |known: &Known| known.number == number && known.open == 0 && known.seq <= seq;
-            known.get_mut().retain(|known| !is_over(known));
-            if known.get().is_empty() {
-                known.remove();
-            }
+        while self.entries.len() > KEPT_MIN && self.let_go_of_first(applied) {}
+    }
+
+    fn sweep(&mut self, applied: Seq) {
+        let swept = std::mem::replace(&mut self.swept, applied);
+        while self.let_go_of_first(swept) {}
+        self.entries.shrink_to(2 * self.entries.len());
+        self.peers.shrink_to(2 * self.peers.len());
+    }
+
+    /// Whether the first entry was one up to this.
+    fn let_go_of_first(&mut self, upto: Seq) -> bool {
+        let first = self.entries.pop_front_if(|(seq, _, _)| *seq <= upto);
+        let Some((seq, peer, number)) = first else {
+            return false;
+        };
+        self.let_go = self.let_go.max(seq);
+        self.forget(&peer, number);
+        true
+    }
+
+    /// Forgets that a peer knows a number, if nothing is under way and its entry was let go.
+    fn forget(&mut self, peer: &Peer, number: NumberId) {
+        let let_go = self.let_go;
+        let Some(numbers) = self.peers.get_mut(peer) else {
+            return;
+        };
+        let is_over =
+            |known: &Known| known.number == number && known.open == 0 && known.seq <= let_go;
+        numbers.retain(|known| !is_over(known));
+        if numbers.is_empty() {
+            self.peers.remove(peer);
         }
     }
 }
@@ -279,7 +317,8 @@ mod tests {
     }
 
     fn claim(pools: &Pools, read: u64, chosen: NumberId) -> Result<NumberId, Stale> {
-        pools.claim(&peer(1), (Seq(read), Seq(read)), |_| true, || chosen)
+        let known = None;
+        pools.claim(&peer(1), (Seq(read), Seq(read)), known, |_| true, || chosen)
     }
 
     #[test]
@@ -288,43 +327,107 @@ mod tests {
         assert_eq!(claim(&pools, 10, OURS[0]), Ok(OURS[0]));
         // Health changed in between.
         assert_eq!(claim(&pools, 10, OURS[1]), Ok(OURS[0]));
-        pools.close(&peer(1), OURS[0], Seq(12));
-        pools.close(&peer(1), OURS[0], Seq(13));
+        pools.close(&peer(1), OURS[0], Some(Seq(12)));
+        pools.close(&peer(1), OURS[0], Some(Seq(13)));
         assert_eq!(
             claim(&pools, 12, OURS[1]),
             Ok(OURS[0]),
             "not in the records"
         );
-        pools.close(&peer(1), OURS[0], Seq(13));
+        pools.close(&peer(1), OURS[0], Some(Seq(13)));
         // The records have it from here on, and would have said so.
         assert_eq!(claim(&pools, 13, OURS[1]), Ok(OURS[1]));
     }
 
+    fn active(pools: &Pools, n: u64, number: NumberId, seq: u64, applied: u64) {
+        pools.active([peer(n)].iter(), number, Seq(seq), || Seq(applied));
+    }
+
     #[test]
-    fn a_conversation_that_was_opened_makes_its_number_known() {
+    fn the_conversation_that_was_active_last_makes_its_number_known() {
         let pools = pools();
-        pools.opened(&peer(1), OURS[1], Seq(11), || Seq(10));
+        active(&pools, 1, OURS[0], 9, 8);
+        active(&pools, 1, OURS[1], 11, 10);
         assert_eq!(claim(&pools, 10, OURS[0]), Ok(OURS[1]));
         let only = |number| number == OURS[0];
-        let chosen = pools.claim(&peer(1), (Seq(10), Seq(10)), only, || OURS[0]);
+        let chosen = pools.claim(&peer(1), (Seq(10), Seq(10)), None, only, || OURS[0]);
         assert_eq!(chosen, Ok(OURS[0]), "the known number cannot send");
+        // Whatever order they are noted in.
+        active(&pools, 1, OURS[0], 13, 10);
+        active(&pools, 1, OURS[1], 12, 10);
+        assert_eq!(claim(&pools, 10, OURS[1]), Ok(OURS[0]));
+    }
+
+    #[test]
+    fn what_the_records_say_goes_before_what_is_under_way() {
+        let pools = pools();
+        assert_eq!(claim(&pools, 10, OURS[0]), Ok(OURS[0]));
+        // By then the peer wrote to the other number, and the records have that.
+        active(&pools, 1, OURS[1], 12, 12);
+        let known = Some(OURS[1]);
+        let read = (Seq(12), Seq(12));
+        let claimed = pools.claim(&peer(1), read, known, |_| true, || OURS[0]);
+        assert_eq!(claimed, Ok(OURS[1]));
+    }
+
+    #[test]
+    fn a_message_that_was_refused_makes_no_number_known() {
+        let pools = pools();
+        active(&pools, 1, OURS[0], 11, 10);
+        let only = |number| number == OURS[1];
+        let other = pools.claim(&peer(1), (Seq(10), Seq(10)), None, only, || OURS[1]);
+        assert_eq!(other, Ok(OURS[1]), "the known number cannot send now");
+        active(&pools, 2, OURS[0], 12, 10);
+        pools.close(&peer(1), OURS[1], None);
+        assert_eq!(claim(&pools, 10, OURS[1]), Ok(OURS[0]));
+        pools.close(&peer(1), OURS[0], None);
+        assert_eq!(pools.recent().peers[&peer(1)].len(), 1);
+    }
+
+    #[test]
+    fn what_the_records_have_is_let_go_a_sweep_later() {
+        let pools = pools();
+        for n in 0..KEPT_MIN as u64 {
+            active(&pools, n, OURS[0], 11 + n, 10);
+        }
+        let claimed = claim(&pools, 10, OURS[1]);
+        assert_eq!(claimed, Ok(OURS[0]));
+        let all = Seq(11 + KEPT_MIN as u64);
+        pools.sweep(all);
+        assert_eq!(pools.recent().entries.len(), KEPT_MIN, "a read may go on");
+        pools.sweep(all);
+        assert_eq!(pools.recent().peers.len(), 1, "what is under way stays");
+        let (room, peers) = {
+            let recent = pools.recent();
+            (recent.entries.capacity(), recent.peers.capacity())
+        };
+        assert!(room + peers < 64, "{room} and {peers}");
+        pools.close(&peer(1), OURS[0], None);
+        assert!(pools.recent().peers.is_empty());
+        assert_eq!(claim(&pools, 10, OURS[1]), Err(Stale));
     }
 
     #[test]
     fn what_is_held_is_bounded_once_the_records_have_it() {
         let pools = pools();
         for n in 0..2 * KEPT_MIN as u64 {
-            pools.opened(&peer(n), OURS[0], Seq(11 + n), || Seq(11 + n));
+            active(&pools, n, OURS[0], 11 + n, 11 + n);
         }
         assert!(pools.recent().peers.len() <= KEPT_MIN);
         let applied = 11 + 2 * KEPT_MIN as u64;
-        let old = pools.claim(&peer(1), (Seq(10), Seq(applied)), |_| true, || OURS[1]);
+        let old = pools.claim(
+            &peer(1),
+            (Seq(10), Seq(applied)),
+            None,
+            |_| true,
+            || OURS[1],
+        );
         assert_eq!(old, Err(Stale));
         assert_eq!(claim(&pools, applied, OURS[1]), Ok(OURS[1]));
         // Nothing goes that the records do not have.
         for n in 0..KEPT_MIN as u64 {
-            pools.opened(&peer(n), OURS[0], Seq(applied + n), || Seq(11));
+            active(&pools, n, OURS[0], applied + 1 + n, 11);
         }
-        assert!(pools.recent().closed.len() > KEPT_MIN);
+        assert!(pools.recent().entries.len() > KEPT_MIN);
     }
 }

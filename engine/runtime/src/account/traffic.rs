@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use didfarm_core::abuse::count::{Count, Limits, Taken};
-use didfarm_core::abuse::stop::{StopCause, Stops, TrafficRange, TrafficStop};
+use didfarm_core::abuse::stop::{ReleasedBy, StopCause, Stops, TrafficRange, TrafficStop};
 use didfarm_core::time::Timestamp;
 use rustc_hash::FxHashMap;
 
@@ -28,8 +28,8 @@ type Shard = FxHashMap<TrafficRange, Count>;
 pub(crate) enum NotTaken {
     /// The range is stopped.
     Stopped(TrafficStop),
-    /// The limit is used up, by messages under way or without a stop.
-    Full,
+    /// The limit is used up, by messages under way or without a stop; when there is room again if that is known.
+    Full(Option<Timestamp>),
 }
 
 /// What an account sends where. Its counts are made with the first message.
@@ -69,14 +69,16 @@ impl Traffic {
             if stop.holds(now) {
                 return Err(NotTaken::Stopped(stop));
             }
-            self.release(range, stop.since);
+            // The day is over, or was not what stopped it.
+            self.release(range, stop.since, ReleasedBy::Account);
         }
         let mut shard = self.shard(range);
         if shard.len() >= RANGES_MAX / SHARDS && !shard.contains_key(&range) {
             make_room(&mut shard, limits, now);
         }
         let count = shard.entry(range).or_default();
-        count.take(limits, now).map_err(|_| NotTaken::Full)
+        let taken = count.take(limits, now);
+        taken.map_err(|_| NotTaken::Full(count.room_at(limits, now)))
     }
 
     pub(crate) fn give_back(&self, range: TrafficRange, taken: Taken) {
@@ -93,24 +95,57 @@ impl Traffic {
         Some((cause, count.counted(cause)))
     }
 
-    /// Stops a range, once that is in the journal.
+    /// Stops a range, once that is durable. Until then its count is full.
     pub(crate) fn stop(&self, stop: TrafficStop) {
         let mut stops = self.stops.write().unwrap_or_else(PoisonError::into_inner);
         stops.add(stop);
         self.has_stops.store(true, Ordering::Release);
     }
 
-    /// Ends a stop: the range is counted anew. Whether there was one.
-    pub(crate) fn release(&self, range: TrafficRange, since: Timestamp) -> bool {
+    /// Ends a stop: the range is counted anew, but for its day unless an operator says so. Whether there was one.
+    pub(crate) fn release(&self, range: TrafficRange, since: Timestamp, by: ReleasedBy) -> bool {
         let mut stops = self.stops.write().unwrap_or_else(PoisonError::into_inner);
         let was_stopped = stops.of(range).is_some_and(|stop| stop.since == since);
         if was_stopped {
             // First the count: whoever sees no stop finds room.
-            self.shard(range).remove(&range);
+            let mut shard = self.shard(range);
+            match (by, shard.get_mut(&range)) {
+                (ReleasedBy::Operator, _) => drop(shard.remove(&range)),
+                (ReleasedBy::Account, Some(count)) => count.empty_window(),
+                (ReleasedBy::Account, None) => {}
+            }
+            drop(shard);
             stops.release(range, since);
             self.has_stops.store(!stops.is_empty(), Ordering::Release);
         }
         was_stopped
+    }
+
+    /// Counts a range anew whose limit is used up without a stop. Whether it is.
+    pub(crate) fn release_full(
+        &self,
+        range: TrafficRange,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> bool {
+        let mut shard = self.shard(range);
+        let count = shard.get_mut(&range);
+        let is_full = count.is_some_and(|count| count.room_at(limits, now).is_some());
+        if is_full {
+            shard.remove(&range);
+        }
+        is_full
+    }
+
+    /// Lets go of the counts that are over, and of the room that they took.
+    pub(crate) fn sweep(&self, limits: &Limits, now: Timestamp) {
+        let shards = self.counts.get().into_iter().flat_map(|shards| &**shards);
+        for shard in shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, count| !count.is_over(limits, now));
+            let room = 2 * shard.len();
+            shard.shrink_to(room);
+        }
     }
 
     fn stop_of(&self, range: TrafficRange) -> Option<TrafficStop> {
@@ -211,7 +246,8 @@ mod tests {
             ends.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
         });
         assert_eq!((kept, told), (1_000, 1));
-        assert_eq!(traffic.take(range, &limits, NOW), Err(NotTaken::Full));
+        let full = traffic.take(range, &limits, NOW);
+        assert!(matches!(full, Err(NotTaken::Full(Some(_)))), "{full:?}");
     }
 
     #[test]
@@ -235,8 +271,9 @@ mod tests {
                 .take(TrafficRange::Prefix(3_161_235), &limits, NOW)
                 .is_ok()
         );
-        assert!(!traffic.release(range, later), "that is another stop");
-        assert!(traffic.release(range, NOW));
+        let by = ReleasedBy::Account;
+        assert!(!traffic.release(range, later, by), "that is another stop");
+        assert!(traffic.release(range, NOW, by));
         traffic.take(range, &limits, NOW).unwrap();
         traffic.keep(range, &limits);
         let ending = stop(range, Some(later));
@@ -247,6 +284,76 @@ mod tests {
         );
         assert!(traffic.take(range, &limits, later).is_ok());
         assert!(traffic.stops().is_empty());
+    }
+
+    #[test]
+    fn only_an_operator_counts_the_day_anew() {
+        let traffic = Traffic::new(Stops::default());
+        let range = TrafficRange::Prefix(3_161_234);
+        let limits = Limits {
+            day: Some(3),
+            ..limits(2)
+        };
+        let sent = || {
+            traffic.take(range, &limits, NOW)?;
+            Ok::<_, NotTaken>(traffic.keep(range, &limits))
+        };
+        let stopped_and_released = |by| {
+            traffic.stop(stop(range, None));
+            assert!(traffic.release(range, NOW, by));
+        };
+        sent().unwrap();
+        assert_eq!(sent(), Ok(Some((StopCause::Window, 2))));
+        stopped_and_released(ReleasedBy::Account);
+        assert_eq!(sent(), Ok(Some((StopCause::Day, 3))));
+        // A stop that ends by itself opens no more than an account does.
+        traffic.stop(stop(range, Some(NOW)));
+        let midnight = Timestamp(1_036_800_000_000);
+        assert_eq!(sent(), Err(NotTaken::Full(Some(midnight))));
+        stopped_and_released(ReleasedBy::Operator);
+        assert_eq!(sent(), Ok(None));
+    }
+
+    #[test]
+    fn a_limit_that_was_lowered_is_released_without_a_stop() {
+        let traffic = Traffic::new(Stops::default());
+        let range = TrafficRange::Prefix(3_161_234);
+        for _ in 0..5 {
+            traffic.take(range, &limits(9), NOW).unwrap();
+            traffic.keep(range, &limits(9));
+        }
+        let lowered = limits(3);
+        let Err(NotTaken::Full(Some(room_at))) = traffic.take(range, &lowered, NOW) else {
+            panic!("it is full");
+        };
+        assert!(room_at > NOW);
+        assert!(!traffic.release_full(range, &limits(9), NOW), "not by this");
+        assert!(traffic.release_full(range, &lowered, NOW));
+        assert!(traffic.take(range, &lowered, NOW).is_ok());
+        assert!(!traffic.release_full(range, &lowered, NOW));
+    }
+
+    #[test]
+    fn counts_that_are_over_are_let_go_with_their_room() {
+        let traffic = Traffic::new(Stops::default());
+        let limits = limits(3);
+        let last = TrafficRange::Prefix(7);
+        for n in 0..10_000 {
+            let range = TrafficRange::Prefix(1_000_000 + n);
+            traffic.take(range, &limits, NOW).unwrap();
+            traffic.keep(range, &limits);
+        }
+        let held = |read: fn(&Shard) -> usize| -> usize {
+            let shards = traffic.counts.get().unwrap().iter();
+            shards.map(|shard| read(&shard.lock().unwrap())).sum()
+        };
+        let tomorrow = NOW.plus_ms(24 * 3_600_000);
+        traffic.take(last, &limits, tomorrow).unwrap();
+        traffic.sweep(&limits, NOW);
+        assert_eq!(held(Shard::len), 10_001, "none is over");
+        traffic.sweep(&limits, tomorrow);
+        assert_eq!(held(Shard::len), 1);
+        assert!(held(Shard::capacity) < 64);
     }
 
     #[test]

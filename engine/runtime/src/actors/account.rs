@@ -97,8 +97,8 @@ impl AccountActor {
                 handle.set_destinations(*by, countries.as_ref());
             }
             AccountEvent::RangesOpenSet(kinds) => handle.set_ranges_open(*kinds),
-            AccountEvent::TrafficReleased { range, since } => {
-                if handle.release_traffic(*range, *since) {
+            AccountEvent::TrafficReleased { range, since, by } => {
+                if handle.release_traffic(*range, *since, *by) {
                     engine.meters.stops.released();
                 }
             }

@@ -125,8 +125,8 @@ struct Turn {
     effects: SmallVec<[Effect; 2]>,
     /// Whether an inbound message leaves the conversation for the index.
     leaves: bool,
-    /// Whether the conversation is opened.
-    opens: bool,
+    /// Whether there is a message among the events.
+    has_message: bool,
     /// The conversation whose messages up to this one do not go any more.
     bar: Option<(ConversationId, MessageId)>,
 }
@@ -138,7 +138,7 @@ impl Turn {
             events: Vec::new(),
             effects: SmallVec::from_iter([effect]),
             leaves: false,
-            opens: false,
+            has_message: false,
             bar: None,
         }
     }
@@ -204,7 +204,7 @@ impl ConversationActor {
             events,
             effects,
             leaves,
-            opens,
+            has_message,
             bar,
         } = turn;
         let append = || self.number.outbox().append(Entry { at, events }, effects);
@@ -216,10 +216,12 @@ impl ConversationActor {
         if leaves {
             self.indexed_seq = seq;
         }
-        if opens {
+        if has_message {
             let (engine, number) = (self.number.engine(), self.number.number.borrow().id);
+            let aliases = self.state.iter().flat_map(|state| &state.aliases);
+            let names = std::iter::once(&self.peer).chain(aliases);
             let pools = self.number.account.pools();
-            pools.opened(&self.peer, number, seq, || engine.keeper.applied());
+            pools.active(names, number, seq, || engine.keeper.applied());
         }
         seq
     }

@@ -194,10 +194,10 @@ impl DeliverySupervisor {
             carriers,
         };
         // What its predecessor told of its lines and its calendar is not so any more.
-        supervisor.engine.directory.each_account(|account| {
+        for account in supervisor.engine.directory.accounts() {
             account.set_line_moves(false);
             account.set_scheduled(supervisor.calendar.len_of(account.id()));
-        });
+        }
         supervisor.engine.bars.restore(rebuilt.barred);
         for message in rebuilt.unanswered {
             supervisor.drive(message, Input::NoAnswer);

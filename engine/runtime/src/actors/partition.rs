@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use didfarm_core::abuse::stop::TrafficStop;
 use didfarm_core::channel::Channel;
 use didfarm_core::consent::{ConsentCause, ConsentChange};
 use didfarm_core::conversation::Conversation;
@@ -28,6 +29,7 @@ use super::conversation::{
 use super::delivery::{DeliveryInput, NewDelivery};
 use super::number::{Loaded, NumberActor, RenewSms, SetNumber, SetReply, Sweep};
 use super::root::{Exited, RootSupervisor};
+use crate::account::AccountHandle;
 use crate::admission::Permit;
 use crate::batches::{AcceptedRow, RowReply};
 use crate::inbox::Drain;
@@ -91,6 +93,8 @@ pub(crate) enum Effect {
         reply: ConsentReply,
         _permit: Option<Permit>,
     },
+    /// A range is stopped for an account.
+    Stopped(Arc<AccountHandle>, Box<TrafficStop>),
     Tell(Tell),
     NumberSet {
         number: Arc<Number>,
@@ -325,6 +329,10 @@ impl PartitionActor {
                     }
                 }
                 Effect::ConsentSet { reply, _permit } => reply.durable(),
+                Effect::Stopped(account, stop) => {
+                    account.stop_traffic(*stop);
+                    engine.meters.stops.stopped(stop.cause);
+                }
                 Effect::Tell(tell) => tell.perform(&engine),
                 Effect::NumberSet { number, reply } => {
                     engine.directory.set_number(&number);

@@ -39,6 +39,7 @@ use crate::outbox::{Durable, DurableBell, Outbox};
 use crate::renewals;
 use crate::restarts::RestartBudget;
 use crate::shared::Shared;
+use crate::upkeep;
 
 /// What operators' commands do once they are durable.
 pub(crate) type RootEffect = Box<dyn FnOnce(&mut RootSupervisor)>;
@@ -392,6 +393,7 @@ impl Actor for RootSupervisor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.bell.heard_by(ctx.address().recipient());
         ctx.run_interval(renewals::LOOK_EVERY, |root, _| renewals::look(&root.engine));
+        ctx.run_interval(upkeep::SWEEP_EVERY, |root, _| upkeep::sweep(&root.engine));
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use didfarm_core::abuse::country::Countries;
 use didfarm_core::abuse::range::RangeKinds;
-use didfarm_core::abuse::stop::{TrafficRange, TrafficStop};
+use didfarm_core::abuse::stop::{ReleasedBy, TrafficRange, TrafficStop};
 use didfarm_core::account::{AccountCommand, ListedBy};
 use didfarm_core::ids::AccountId;
 use didfarm_core::refusal::Refusal;
@@ -72,16 +72,35 @@ impl EngineHandle {
         Some(stops.at(self.shared.now()).copied().collect())
     }
 
-    /// Lets messages to a stopped range go on: when this returns `Ok`, that is durable.
+    /// Lets messages to a stopped range go on: when this returns `Ok`, that is durable. For an operator also
+    /// those to a range whose limit is used up without a stop, which is a matter of memory alone.
     ///
     /// # Errors
-    /// [`Refusal::RangeNotStopped`]; see [`OperateError`].
+    /// [`Refusal::RangeNotStopped`] and [`Refusal::ReleaseNotAllowed`]; see [`OperateError`].
     pub async fn release_traffic(
         &self,
         account: AccountId,
+        by: ReleasedBy,
         range: TrafficRange,
-    ) -> Result<AccountView, OperateError> {
-        self.on_account(account, AccountCommand::Release(range))
-            .await
+    ) -> Result<(), OperateError> {
+        let command = AccountCommand::Release(by, range);
+        match self.on_account(account, command).await {
+            Ok(_) => Ok(()),
+            Err(OperateError::Refused(Refusal::RangeNotStopped { .. }))
+                if by == ReleasedBy::Operator && self.release_full(account, range) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn release_full(&self, account: AccountId, range: TrafficRange) -> bool {
+        let account = self.shared.directory.account(account);
+        let (abuse, now) = (&self.shared.abuse, self.shared.now());
+        account.is_some_and(|account| {
+            let limits = abuse.limits_of(&account, range);
+            account.traffic().release_full(range, &limits, now)
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use didfarm_core::abuse::country::Countries;
 use didfarm_core::abuse::range::RangeKind;
-use didfarm_core::abuse::stop::{StopCause, TrafficRange, TrafficStop};
+use didfarm_core::abuse::stop::{ReleasedBy, StopCause, TrafficRange, TrafficStop};
 use didfarm_core::account::{AccountCommand, ListedBy};
 use didfarm_core::batch::{BatchEvent, BatchState};
 use didfarm_core::channel::Channel;
@@ -127,7 +127,7 @@ fn traffic(farm: &mut Farm, acme: AccountId) {
         farm.stop(acme, stop);
         stop.range
     });
-    farm.operate(acme, AccountCommand::Release(released));
+    farm.operate(acme, AccountCommand::Release(ReleasedBy::Account, released));
 }
 
 /// One message to each peer and three more to the first, one of them of several segments.

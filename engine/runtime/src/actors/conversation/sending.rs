@@ -118,9 +118,6 @@ impl ConversationActor {
                 reply,
             },
         };
-        if let Some(claim) = &command.claim {
-            claim.accepted(&engine, message);
-        }
         let mut turn = Turn::new(now, effect);
         self.apply(&mut turn, events);
         turn.events.extend(guarding);
@@ -128,22 +125,22 @@ impl ConversationActor {
             turn.tell(engine.tell_low(now, &command.account, low));
         }
         let stops = command.counted.keep(&engine.abuse, now);
-        for stop in &stops {
-            let stopped = AccountEvent::TrafficStopped(*stop);
+        for stop in stops {
+            let stopped = AccountEvent::TrafficStopped(stop);
             turn.events
                 .push(Event::Account(command.account.id(), stopped));
-            turn.tell(engine.tell_stopped(now, &command.account, *stop));
+            turn.tell(engine.tell_stopped(now, &command.account, stop));
+            // Before the answer: whoever has that finds the stop.
+            let stopped = Effect::Stopped(Arc::clone(&command.account), Box::new(stop));
+            turn.effects.insert(0, stopped);
         }
         let seq = self.append(turn);
-        for stop in stops {
-            command.account.stop_traffic(stop);
-            engine.meters.stops.stopped(stop.cause);
-        }
         if let Some(guard) = command.guard {
             guard.appended(seq, now);
         }
         reservation.keep();
-        // Its entry is appended: what follows it finds the conversation.
-        drop(command.claim);
+        if let Some(mut claim) = command.claim {
+            claim.accepted(message, seq);
+        }
     }
 }

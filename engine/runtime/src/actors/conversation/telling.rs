@@ -18,8 +18,8 @@ impl ConversationActor {
         for event in &events {
             if let Event::ConversationOpened(fact) = event {
                 self.state = Some(Conversation::opened(fact, turn.at));
-                turn.opens = true;
             }
+            turn.has_message |= matches!(event, Event::Accepted(_) | Event::Received(_));
             if let Some(state) = &self.state {
                 turn.leaves |= state.leaves_for_index(event).is_some();
                 self.tell_of(state, event, turn.at, &mut offers);

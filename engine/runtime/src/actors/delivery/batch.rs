@@ -81,8 +81,7 @@ impl Batch {
         let after = shown(in_flight);
         if after.0 != before.0 {
             self.effects.push(DeliveryEffect::Status(after.0));
-            let of = (in_flight.account, in_flight.number);
-            engine.rested(of, in_flight.message, after.0);
+            engine.heard(in_flight);
         }
         let message = in_flight.message;
         self.events.push(Event::Delivery(message, event.clone()));
