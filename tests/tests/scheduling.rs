@@ -392,6 +392,64 @@ async fn quiet_hours_hold_a_message_until_they_end_and_a_password_goes_at_once()
 }
 
 #[tokio::test]
+async fn a_batch_that_is_still_moving_when_quiet_hours_begin_is_held_but_for_its_passwords() {
+    let options = Options::new().set("limits.rate_per_second", 40);
+    let mut daemon = Daemon::start(&program(), options).await;
+    let customer = daemon.customer();
+    let row = |n: u32, priority: &str| json!({ "to": peer(n), "body": "x", "priority": priority });
+    let rows: Vec<_> = (0..200)
+        .map(|n| row(n, "normal"))
+        .chain((200..210).map(|n| row(n, "otp")))
+        .collect();
+    let batches = "/api/v1/sms/batches";
+    let document = json!({ "from": NUMBER, "messages": rows });
+    let made = customer.post(batches, &document).await.expect(202);
+    let path = format!("{batches}/{}", text(&made["data"], "id"));
+    // All of the day but one minute that is half an hour away at least.
+    let free = (now_us() / 60_000_000 + 30) % 60;
+    let quiet =
+        json!({ "from": format!("12:{:02}", (free + 1) % 60), "until": format!("12:{free:02}") });
+    let set = json!({ "quiet_hours": quiet });
+    customer
+        .ask(Method::PATCH, "/api/v1/account", Some(&set))
+        .await
+        .expect(200);
+    let counts = async |customer: &Customer| {
+        let batch = customer.get(&path).await.expect(200)["data"]["messages"].clone();
+        let count = |status: &str| batch[status].as_u64().unwrap_or(0);
+        (count("queued"), count("delivered"))
+    };
+    let password = customer
+        .all(&format!("{path}/rows?limit=100"))
+        .await
+        .pop()
+        .unwrap();
+    let id = text(&password, "id");
+    customer.message_with(&id, "delivered").await;
+    let (held, delivered) = counts(&customer).await;
+    assert!(held > 100 && held + delivered == 210, "{held} {delivered}");
+    daemon.kill9();
+    daemon.restart().await;
+    let customer = daemon.customer();
+    // What is behind them goes, and they are held as before.
+    customer.send_sms(PEER, "in the night").await;
+    let another = customer
+        .post(
+            batches,
+            &json!({ "from": NUMBER, "messages": [row(300, "otp")] }),
+        )
+        .await
+        .expect(202);
+    let id = text(&another["data"]["results"][0], "id");
+    customer.message_with(&id, "delivered").await;
+    assert_eq!(counts(&customer).await, (held, delivered));
+    let cancelled = customer.post(&format!("{path}/cancel"), &json!({})).await;
+    assert_eq!(cancelled.expect(200)["data"]["caught"], held);
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
+}
+
+#[tokio::test]
 async fn whatsapp_s_window_is_judged_at_the_time_of_sending() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clock");

@@ -184,6 +184,7 @@ impl Traffic {
             auto_reply: None,
             batch: None,
             status_url: None,
+            is_urgent: false,
         };
         let key = (number.id, peer.clone());
         let state = self.conversations.get(&key);

@@ -109,6 +109,8 @@ pub struct SendMessage {
     pub batch: Option<BatchPlace>,
     /// Where its status is told of it alone.
     pub status_url: Option<Box<str>>,
+    /// Whether it goes in quiet hours too.
+    pub is_urgent: bool,
 }
 
 /// What a carrier brings from a peer.
@@ -246,6 +248,7 @@ pub fn decide_send(
         auto_reply: command.auto_reply,
         batch: command.batch,
         status_url: command.status_url,
+        is_urgent: command.is_urgent,
     }));
     Ok((message, events))
 }

@@ -166,6 +166,9 @@ pub struct Rescheduled {
     pub send_at: Timestamp,
     /// When its validity period ends then.
     pub valid_until: Timestamp,
+    /// Whether it goes in quiet hours too.
+    #[serde(default)]
+    pub is_urgent: bool,
 }
 
 /// What happened to a delivery.
@@ -287,6 +290,9 @@ pub struct InFlight {
     pub has_status_url: bool,
     /// How it goes.
     pub delivery: Delivery,
+    /// Whether it goes in quiet hours too.
+    #[serde(default)]
+    pub is_urgent: bool,
 }
 
 impl InFlight {
@@ -308,6 +314,7 @@ impl InFlight {
                 Some(_) => Delivery::scheduled(),
                 None => Delivery::new(),
             },
+            is_urgent: fact.is_urgent,
         }
     }
 
@@ -339,6 +346,7 @@ impl InFlight {
         if let DeliveryEvent::Rescheduled(to) = event {
             self.phase_at = to.send_at;
             self.valid_until = to.valid_until;
+            self.is_urgent = to.is_urgent;
         }
     }
 }

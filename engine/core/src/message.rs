@@ -58,6 +58,9 @@ pub struct Accepted {
     pub batch: Option<BatchPlace>,
     /// Where its status is told of it alone: the URL that the account's status endpoint is to call.
     pub status_url: Option<Box<str>>,
+    /// Whether it goes in quiet hours too.
+    #[serde(default)]
+    pub is_urgent: bool,
 }
 
 /// An inbound message came in.
@@ -318,6 +321,7 @@ mod tests {
             auto_reply: None,
             batch: None,
             status_url: None,
+            is_urgent: false,
         };
         let mut message = Message::accepted(&fact, Timestamp(0));
         let mut delivery = Delivery::new();

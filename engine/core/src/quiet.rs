@@ -12,6 +12,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{ToSpan, civil};
 use serde::{Deserialize, Serialize};
 
+use crate::e164::E164;
+use crate::peer::Peer;
 use crate::time::Timestamp;
 
 /// The minutes of a day of 24 hours.
@@ -37,6 +39,11 @@ pub fn zones(country: Option<&str>) -> &'static [TimeZone] {
     static UNKNOWN: [TimeZone; 1] = [TimeZone::UTC];
     let known = country.and_then(|country| ZONES.get(country));
     known.map_or(&UNKNOWN, Vec::as_slice)
+}
+
+/// The country that a peer is taken to be in: that of its number, or of ours for somebody without one.
+pub fn country(from: E164, to: &Peer) -> Option<&'static str> {
+    to.number().unwrap_or(from).region()
 }
 
 /// A daily span in local time, perhaps over midnight: from a minute up to, not including, another.

@@ -41,7 +41,9 @@ use crate::health::Readiness;
 use crate::idempotency::Guard;
 use crate::pools::{self, Chosen, PoolClaim, Want};
 use crate::receive::{ReceiveError, ReceivedMessage};
-use crate::send::{SendError, SendRequest, Sender, SentMessage, Unavailable, charge, validity_ms};
+use crate::send::{
+    Priority, SendError, SendRequest, Sender, SentMessage, Unavailable, charge, validity_ms,
+};
 use crate::shared::Shared;
 
 /// How often a drain looks whether it is over.
@@ -234,6 +236,7 @@ impl EngineHandle {
             auto_reply: None,
             batch: None,
             status_url: request.status_url,
+            is_urgent: request.priority == Priority::Otp,
         };
         Ok((message, counted))
     }

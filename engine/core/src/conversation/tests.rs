@@ -38,6 +38,7 @@ fn send(channel: Channel, body: &str) -> SendMessage {
         auto_reply: None,
         batch: None,
         status_url: None,
+        is_urgent: false,
     }
 }
 
@@ -345,6 +346,7 @@ fn an_answer_by_itself_silences_its_rule_and_a_customers_message_does_not() {
         auto_reply: Some(rule),
         batch: None,
         status_url: None,
+        is_urgent: false,
         ..send(Channel::Sms, &text)
     };
     bench.send(command, Timestamp(3)).unwrap();

@@ -74,6 +74,7 @@ fn not_taken() -> Input {
 const LATER: Rescheduled = Rescheduled {
     send_at: Timestamp(5),
     valid_until: Timestamp(9),
+    is_urgent: false,
 };
 
 const FORBID: Input = Input::Forbid {

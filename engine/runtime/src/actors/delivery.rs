@@ -24,6 +24,7 @@ mod parts;
 pub(crate) mod rebuild;
 mod receipts;
 mod receiving;
+mod run;
 pub(crate) mod scheduling;
 mod submitting;
 mod way;

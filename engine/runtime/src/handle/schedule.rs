@@ -47,9 +47,7 @@ pub(super) fn send_at_for(
     match (account.quiet_hours(), priority) {
         (None, _) | (_, Priority::Otp) => Ok(asked),
         (Some(hours), Priority::Normal) => {
-            // The place of somebody without a number is taken to be that of ours.
-            let (from, to) = pair;
-            let country = to.number().unwrap_or(from).region();
+            let country = quiet::country(pair.0, pair.1);
             let held = hours.held_until(quiet::zones(country), asked.unwrap_or(now));
             Ok(held.or(asked))
         }
@@ -122,6 +120,7 @@ impl EngineHandle {
         let to = Rescheduled {
             send_at,
             valid_until: send_at.plus_ms(validity_ms),
+            is_urgent: priority == Priority::Otp,
         };
         let waiting = Waiting {
             message,

@@ -193,6 +193,7 @@ impl Farm {
             auto_reply: None,
             batch: self.place.take(),
             status_url: None,
+            is_urgent: false,
         };
         let mut extents = self.extents;
         let mut fresh = || {

@@ -99,6 +99,7 @@ impl ConversationActor {
             auto_reply: Some(answer.rule),
             batch: None,
             status_url: None,
+            is_urgent: false,
         };
         let (_, events) = {
             let number = self.number.number.borrow();

@@ -73,6 +73,7 @@ fn finished(message: Message) -> Option<Box<InFlight>> {
         batch: message.batch,
         has_status_url: message.status_url.is_some(),
         delivery: message.closed?,
+        is_urgent: false,
     }))
 }
 

@@ -6,102 +6,27 @@
 //! before it is their turn. A message stays in line while it could not go on its way: while its number's
 //! gate or its carrier's lane is full.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use didfarm_core::batch::{Batch, BatchState, Spread};
+use didfarm_core::batch::{Batch, BatchState};
 use didfarm_core::delivery::{InFlight, Input};
 use didfarm_core::ids::{AccountId, BatchId, MessageId};
 use didfarm_core::time::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::DeliverySupervisor;
+use super::run::{AT_HAND_MAX, Run, read_ahead};
 use super::way::LetGo;
 use crate::account::{AccountHandle, Place};
 
-/// Messages of one line that are at hand, or asked of the records, at most.
-const AT_HAND_MAX: usize = 4_096;
-/// More of a batch are asked for once so few of it are left.
-const AT_HAND_MIN: usize = AT_HAND_MAX / 2;
 /// Messages of all lines that are asked of the records at once.
 const ASKED_MAX: usize = 16_384;
 /// Runs at the head of a line of which what is to be handed over stays at hand when it comes.
 const RUNS_AT_HAND_MAX: usize = 2;
-/// The most messages that one turn lets go.
+/// The most messages that one turn lets go or holds.
 const RELEASED_PER_TURN_MAX: usize = 10_000;
-/// How much of what a batch that is spread has missed is made up for, in milliseconds.
-const MADE_UP_MS_MAX: u64 = 1_000;
-/// How long a message that cannot be read holds up those behind it, in milliseconds.
-const STUCK_MS: u64 = 5_000;
 /// The least time between two looks at the lines, in milliseconds.
 const LOOK_INTERVAL_MS: u64 = 10;
-
-/// What goes together: a batch, or the scheduled messages whose time came.
-struct Run {
-    batch: Option<BatchId>,
-    paused: bool,
-    spread: Option<Spread>,
-    /// When the next one of a batch that is spread may go, by the monotonic clock; `None` before the first.
-    next_at: Option<Timestamp>,
-    waiting: VecDeque<MessageId>,
-    /// How many of the first are at hand or were asked for.
-    at_hand: usize,
-    /// Since when the first one is waited for, which is not at hand.
-    stuck_since: Option<Timestamp>,
-    /// Messages of the batch that are scheduled, and will come to the line.
-    expected: u64,
-}
-
-impl Run {
-    fn new(batch: Option<BatchId>) -> Run {
-        Run {
-            batch,
-            paused: false,
-            spread: None,
-            next_at: None,
-            waiting: VecDeque::new(),
-            at_hand: 0,
-            stuck_since: None,
-            expected: 0,
-        }
-    }
-
-    fn may_go(&self, now: Timestamp) -> bool {
-        !self.paused && self.next_at.is_none_or(|next_at| next_at <= now)
-    }
-
-    /// Takes the first one off; the next of a batch that is spread comes a gap later.
-    fn pop(&mut self, now: Timestamp) {
-        self.drop_first();
-        if let Some(spread) = self.spread {
-            // What a late turn missed is made up for, and not what a pause did.
-            let due = self.next_at;
-            let due = due.filter(|due| now.ms_since(*due) < MADE_UP_MS_MAX);
-            self.next_at = Some(due.unwrap_or(now).plus_us(spread.gap_us));
-        }
-    }
-
-    fn drop_first(&mut self) -> Option<MessageId> {
-        self.stuck_since = None;
-        self.at_hand = self.at_hand.saturating_sub(1);
-        self.waiting.pop_front()
-    }
-
-    /// The first one is not at hand: after a while the others go before it, and it is asked for once more.
-    fn wait_for_first(&mut self, now: Timestamp) {
-        let since = *self.stuck_since.get_or_insert(now);
-        if now.ms_since(since) >= STUCK_MS
-            && let Some(message) = self.drop_first()
-        {
-            self.waiting.push_back(message);
-        }
-    }
-
-    /// A batch that is paused and of which nothing waits is known by the records.
-    fn is_over(&self) -> bool {
-        self.waiting.is_empty() && self.expected == 0
-    }
-}
 
 /// The lines of all accounts.
 pub(super) struct Pacing {
@@ -135,10 +60,8 @@ impl Pacing {
     ) -> usize {
         let run = self.run(account, batch);
         run.map_or(0, |run| {
-            run.waiting
-                .iter()
-                .filter(|message| is_live(**message))
-                .count()
+            let live = run.messages().filter(|message| is_live(*message));
+            live.count()
         })
     }
 
@@ -307,6 +230,12 @@ impl DeliverySupervisor {
         pacing.asked += wanted.len();
         self.pacing = pacing;
         self.engine.in_line.store(in_line, Ordering::Release);
+        if !let_go.held.is_empty() {
+            self.laid_by = self.engine.journal.durable();
+        }
+        for message in let_go.held {
+            self.book.lay_by(message);
+        }
         for message in let_go.messages {
             self.book.leave_line(message, self.batch.at);
             self.enqueue(message);
@@ -319,8 +248,9 @@ impl DeliverySupervisor {
     fn release_runs(&self, account: &AccountHandle, runs: &mut [Run], let_go: &mut LetGo) -> bool {
         let (now, mut moves) = (self.batch.mono, false);
         for run in runs {
+            run.wake(self.batch.at);
             while let Some(message) = run.waiting.front().copied()
-                && let_go.messages.len() < RELEASED_PER_TURN_MAX
+                && let_go.len() < RELEASED_PER_TURN_MAX
                 && run.may_go(now)
             {
                 if !self.book.is_in_line(message) {
@@ -330,6 +260,9 @@ impl DeliverySupervisor {
                     moves = true;
                     run.wait_for_first(now);
                     break;
+                } else if let Some(until) = self.quiet_until(message, account, let_go) {
+                    run.hold_first(until);
+                    let_go.held.push(message);
                 } else if let Some(way) = self.way(message, let_go) {
                     if !account.take_for_line() {
                         return true;
@@ -364,27 +297,6 @@ impl DeliverySupervisor {
     }
 }
 
-/// Asks for what comes next of a line, as far as there is room; from the first runs on, as they go first.
-fn read_ahead(runs: &mut [Run], room: usize, wanted: &mut Vec<MessageId>) {
-    let (mut left, most) = (AT_HAND_MAX, wanted.len() + room);
-    for run in runs {
-        if left == 0 || wanted.len() >= most {
-            return;
-        }
-        if !run.paused && run.at_hand <= AT_HAND_MIN && run.at_hand < run.waiting.len() {
-            let until = run
-                .waiting
-                .len()
-                .min(left)
-                .min(run.at_hand + (most - wanted.len()));
-            let until = until.max(run.at_hand);
-            wanted.extend(run.waiting.range(run.at_hand..until));
-            run.at_hand = until;
-        }
-        left = left.saturating_sub(run.at_hand);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,29 +323,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_ahead_is_bounded_for_a_line_and_for_all() {
-        let run = |messages: std::ops::Range<u64>| Run {
-            waiting: messages.map(MessageId).collect(),
-            ..Run::new(None)
-        };
-        let (mut runs, mut wanted) = ([run(0..3), run(3..10_000), run(10_000..10_003)], vec![]);
-        read_ahead(&mut runs, ASKED_MAX, &mut wanted);
-        assert_eq!(wanted.len(), AT_HAND_MAX);
-        assert_eq!(
-            runs.each_ref().map(|run| run.at_hand),
-            [3, AT_HAND_MAX - 3, 0]
-        );
-        // Nothing more is asked for while half of it is there.
-        read_ahead(&mut runs, ASKED_MAX, &mut wanted);
-        assert_eq!(wanted.len(), AT_HAND_MAX);
-        let mut others = [run(0..100)];
-        read_ahead(&mut others, 7, &mut wanted);
-        assert_eq!((others[0].at_hand, wanted.len()), (7, AT_HAND_MAX + 7));
-        read_ahead(&mut others, 0, &mut wanted);
-        assert_eq!(others[0].at_hand, 7);
-    }
-
-    #[test]
     fn a_paused_batch_keeps_nothing_of_what_was_cancelled() {
         let mut pacing = Pacing::new();
         let account = AccountId(1);
@@ -447,20 +336,5 @@ mod tests {
         pacing.shed(|_| 5, is_live);
         let run = pacing.run(account, BatchId(3)).unwrap();
         assert_eq!((run.waiting.len(), run.at_hand), (5, 2));
-    }
-
-    #[test]
-    fn a_batch_that_is_spread_goes_one_by_one() {
-        let mut run = Run::new(Some(BatchId(1)));
-        run.spread = Some(Spread::new(10, 5));
-        let at = |ms: i64| Timestamp(1_000_000_000 + ms * 1_000);
-        assert!(run.may_go(at(0)));
-        run.pop(at(0));
-        assert!(!run.may_go(at(499)) && run.may_go(at(500)));
-        // A turn that came late, and a pause.
-        run.pop(at(900));
-        assert!(run.may_go(at(1_000)));
-        run.pop(at(60_000));
-        assert!(!run.may_go(at(60_499)) && run.may_go(at(60_500)));
     }
 }
