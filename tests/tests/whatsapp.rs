@@ -369,3 +369,38 @@ async fn who_stops_marketing_in_whatsapp_gets_no_templates_until_they_resume_it(
     assert!(daemon.terminate().await.success());
     daemon.verify(None);
 }
+
+fn chooses(title: &str) -> Value {
+    let reply = json!({ "type": "button_reply", "button_reply": { "id": "1", "title": title } });
+    json!({ "type": "interactive", "interactive": reply })
+}
+
+#[tokio::test]
+async fn a_button_of_a_dialog_opts_nobody_out_and_that_of_marketing_does() {
+    let (world, daemon, customer) = start().await;
+    brings(
+        &world,
+        &daemon,
+        "wamid.1",
+        Some(PEER),
+        None,
+        chooses("Cancel"),
+    )
+    .await;
+    let reply = json!({ "from": NUMBER, "to": PEER, "body": "cancelled", "channel": "whatsapp" });
+    customer.send(&reply).await.expect(201);
+    let stop = chooses("Stop promotions");
+    brings(&world, &daemon, "wamid.2", Some(PEER), None, stop).await;
+    customer.send(&reply).await.refused(409, "opted_out");
+    // Another dialog is no wish to get messages again.
+    brings(
+        &world,
+        &daemon,
+        "wamid.3",
+        Some(PEER),
+        None,
+        chooses("Start"),
+    )
+    .await;
+    customer.send(&reply).await.refused(409, "opted_out");
+}

@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 pub use self::texts::Language;
 pub use self::words::{Meaning, Word};
 use crate::channel::Channel;
+use crate::content::{Content, ContentKind};
 use crate::conversation::Conversation;
 use crate::ids::MessageId;
+use crate::peer::Peer;
 use crate::time::Timestamp;
 
 /// The longest note of who records a change by hand, in Unicode scalar values.
@@ -217,6 +219,17 @@ pub enum Heard {
     Help,
     /// It means nothing here, as START from one who gets messages: it is a message like any other.
     Nothing,
+}
+
+/// The word that a peer's message consists of, if it is one that the peer wrote or chose.
+pub fn word_of(text: &str, content: Option<&Content>, peer: &Peer) -> Option<Word> {
+    let language = || Language::of_peer(peer);
+    match content.map(|content| content.kind) {
+        // A carrier's words about the peer, or a reaction to what we wrote.
+        Some(ContentKind::Unsupported | ContentKind::Reaction) => None,
+        Some(ContentKind::Interactive) => Word::read_button(text, language()),
+        Some(_) | None => Word::read(text, language()),
+    }
 }
 
 /// Decides what a word comes to that a peer's message consists of.

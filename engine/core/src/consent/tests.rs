@@ -136,9 +136,32 @@ fn what_was_there_when_the_peer_opted_out_stays_barred_when_it_opts_in_again() {
 }
 
 #[test]
+fn a_message_is_a_word_by_what_it_is_and_who_wrote_it() {
+    let peer = |text| Peer::parse(text).unwrap();
+    let (finn, spaniard) = (peer("+358401234567"), peer("+34612345678"));
+    let word = |text, kind: Option<ContentKind>, peer: &Peer| {
+        let content = kind.map(Content::of);
+        word_of(text, content.as_ref(), peer).map(|word| word.meaning)
+    };
+    assert_eq!(word("seis", None, &finn), Some(Meaning::Stop));
+    assert_eq!(word("seis", None, &spaniard), None);
+    assert_eq!(
+        word("cancel", Some(ContentKind::Text), &finn),
+        Some(Meaning::Stop)
+    );
+    let chosen = Some(ContentKind::Interactive);
+    assert_eq!(word("Cancel", chosen, &finn), None);
+    assert_eq!(word("Stop promotions", chosen, &finn), Some(Meaning::Stop));
+    assert_eq!(word("Start", chosen, &finn), None);
+    for kind in [ContentKind::Unsupported, ContentKind::Reaction] {
+        assert_eq!(word("stop", Some(kind), &finn), None);
+    }
+}
+
+#[test]
 fn words_are_heard_for_what_they_change() {
     let mut state = conversation();
-    let word = |text| Word::read(text).unwrap();
+    let word = |text| Word::read(text, Language::English).unwrap();
     let message = Extent(7).message(1);
     let hear = |state: &Conversation, text| hear(Some(state), &word(text), message);
     assert_eq!(hear(&state, "start"), Heard::Nothing);

@@ -363,6 +363,81 @@ const WORDS: &[Row] = &[
     (Meaning::Help, Some(Japanese), &["ヘルプ"]),
 ];
 
+/// Words that are ordinary ones elsewhere: they count only for peers whose language is one of these.
+const LOCAL: &[(&str, &[Language])] = &[
+    ("alta", &[Spanish]),
+    ("alto", &[Spanish]),
+    ("anulare", &[Romanian]),
+    ("ferma", &[Italian]),
+    ("jatka", &[Finnish]),
+    ("pare", &[Portuguese, Spanish]),
+    ("seis", &[Finnish]),
+    ("запиши", &[Bulgarian]),
+];
+
+/// The words that no dialog has on a button of its own but to opt out by: `Cancel` cancels an order there,
+/// and `Start` begins a chat.
+const ON_BUTTONS: &[&str] = &[
+    "stop",
+    "stop all",
+    "sms stop",
+    "stop sms",
+    "unsubscribe",
+    "opt out",
+    "stop promotions",
+    "afmelden",
+    "uitschrijven",
+    "stopp",
+    "abmelden",
+    "abbestellen",
+    "désabonner",
+    "desabonner",
+    "désinscrire",
+    "desinscrire",
+    "désinscription",
+    "desinscription",
+    "dar de baja",
+    "descadastrar",
+    "disiscrivi",
+    "cancellami",
+    "afmeld",
+    "frameld",
+    "avregistrera",
+    "avmeld",
+    "meld av",
+    "wypisz",
+    "wypisz mnie",
+    "odhlásit",
+    "odhlasit",
+    "odhlásiť",
+    "leiratkozás",
+    "leiratkozas",
+    "leiratkozom",
+    "dezabonare",
+    "отпиши",
+    "отписване",
+    "odjava",
+    "odjavi",
+    "στοπ",
+    "abonelikten çık",
+    "стоп",
+    "отписаться",
+    "отписка",
+    "відписатися",
+    "відписка",
+    "إلغاء الاشتراك",
+    "الغاء الاشتراك",
+    "הסירו אותי",
+    "סטופ",
+    "स्टॉप",
+    "退订",
+    "退訂",
+    "取消订阅",
+    "取消訂閱",
+    "配信停止",
+    "ストップ",
+];
+
 /// The words by the form in which they are compared.
 static LISTED: LazyLock<HashMap<String, Word>> = LazyLock::new(|| {
     let mut listed = HashMap::new();
@@ -379,20 +454,44 @@ static LISTED: LazyLock<HashMap<String, Word>> = LazyLock::new(|| {
     listed
 });
 
-/// What is left without the space and the marks that people put inside of a word: `OPT-OUT`, `S.T.O.P.`
+/// What is left without the signs and emoji around a word, and the space and the marks that people put inside
+/// of it: `<STOP>`, `OPT-OUT`, `S.T.O.P.`
 fn compared(text: &str) -> String {
-    let mut text = String::from(Folded::new(text).as_str());
-    text.retain(|c| !matches!(c, ' ' | '-' | '.' | '_' | '\''));
-    text
+    let folded = Folded::new(text);
+    let bare = folded.as_str().trim_matches(|c: char| !c.is_alphanumeric());
+    let is_greek = bare.chars().any(|c| matches!(c, '\u{370}'..='\u{3ff}'));
+    bare.chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '.' | '_' | '\''))
+        .map(|c| if is_greek { greek(c) } else { c })
+        .collect()
+}
+
+/// The Greek letter that a Latin one stands for in Greek: GSM-7 has only the capitals that Latin lacks (3GPP
+/// TS 23.038, 6.2.1), and handsets write the others in Latin.
+fn greek(c: char) -> char {
+    const LATIN: &str = "abezhikmnoptyx";
+    const GREEK: &str = "αβεζηικμνορτυχ";
+    let mut pairs = LATIN.chars().zip(GREEK.chars());
+    let found = pairs.find(|(latin, _)| *latin == c);
+    found.map_or(c, |(_, greek)| greek)
 }
 
 impl Word {
-    /// Reads a message that is nothing but one of the words.
-    pub fn read(text: &str) -> Option<Word> {
+    /// Reads a message that is nothing but one of the words; `language` is the peer's by its country.
+    pub fn read(text: &str, language: Language) -> Option<Word> {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
-        LISTED.get(&compared(text)).copied()
+        let word = LISTED.get(&compared(text)).copied()?;
+        let local = LOCAL.iter().find(|(local, _)| *local == word.listed);
+        local
+            .is_none_or(|(_, languages)| languages.contains(&language))
+            .then_some(word)
+    }
+
+    /// Reads the title of a button that the peer chose: only what cannot mean anything else.
+    pub fn read_button(title: &str, language: Language) -> Option<Word> {
+        Word::read(title, language).filter(|word| ON_BUTTONS.contains(&word.listed))
     }
 }
 
@@ -405,7 +504,13 @@ mod tests {
     use super::*;
 
     fn meaning(text: &str) -> Option<Meaning> {
-        Word::read(text).map(|word| word.meaning)
+        Word::read(text, English).map(|word| word.meaning)
+    }
+
+    /// Reads a word of the list where it counts.
+    fn read(word: &str, listed: &str) -> Option<Word> {
+        let local = LOCAL.iter().find(|(local, _)| *local == listed);
+        Word::read(word, local.map_or(English, |(_, languages)| languages[0]))
     }
 
     fn all() -> Vec<&'static str> {
@@ -465,6 +570,18 @@ mod tests {
             ("Opt-In", Meaning::Start),
             ("help?", Meaning::Help),
             ("Hilfe!", Meaning::Help),
+            // A letter and its mark as two characters.
+            ("ARRE\u{302}T", Meaning::Stop),
+            ("de\u{301}sabonner", Meaning::Stop),
+            ("STOP 🛑", Meaning::Stop),
+            ("🛑🛑 stop ❗\u{fe0f}", Meaning::Stop),
+            ("<STOP>", Meaning::Stop),
+            ("= stop +", Meaning::Stop),
+            ("start ▶\u{fe0f}", Meaning::Start),
+            // Greek of a GSM-7 handset: Latin T and O, Latin A, P and H.
+            ("ΣTOΠ", Meaning::Stop),
+            ("ΔIAΓPAΦH", Meaning::Stop),
+            ("ΣΤΟΠ", Meaning::Stop),
         ] {
             assert_eq!(meaning(text), Some(expected), "{text}");
         }
@@ -489,10 +606,51 @@ mod tests {
             "stop 1234",
             "cancel my order",
             "информация",
+            "🛑",
+            "<>",
+            "🛑 don't stop 🛑",
         ] {
             assert_eq!(meaning(text), None, "{text}");
         }
         assert_eq!(meaning(&format!("stop{}", "!".repeat(200))), None);
+    }
+
+    #[test]
+    fn a_word_that_is_an_ordinary_one_elsewhere_counts_only_at_home() {
+        for (word, languages) in LOCAL {
+            let listed = LISTED[&compared(word)];
+            assert!(
+                listed.language.is_some_and(|own| languages.contains(&own)),
+                "{word}"
+            );
+            for language in Language::ALL {
+                let counts = Word::read(word, *language).is_some();
+                assert_eq!(counts, languages.contains(language), "{word} {language:?}");
+            }
+        }
+        assert_eq!(Word::read("Seis", Spanish), None);
+        assert!(Word::read("Seis", Finnish).is_some());
+    }
+
+    #[test]
+    fn a_button_opts_out_only_where_it_can_mean_nothing_else() {
+        for listed in ON_BUTTONS {
+            let word = Word::read_button(listed, English);
+            assert_eq!(
+                word.map(|word| word.meaning),
+                Some(Meaning::Stop),
+                "{listed}"
+            );
+        }
+        for title in ["Stop promotions", "STOP", "Opt-out", "Unsubscribe"] {
+            assert!(Word::read_button(title, English).is_some(), "{title}");
+        }
+        for title in [
+            "Cancel", "End", "Quit", "Start", "Help", "Info", "Resume", "Cancelar",
+        ] {
+            assert!(Word::read(title, Spanish).is_some(), "{title}");
+            assert_eq!(Word::read_button(title, Spanish), None, "{title}");
+        }
     }
 
     proptest! {
@@ -504,8 +662,8 @@ mod tests {
         ) {
             let word = all()[place];
             let typed = format!("{before}{}{after}", word.to_uppercase());
-            prop_assert_eq!(Word::read(&typed), Word::read(word));
-            prop_assert!(Word::read(word).is_some());
+            prop_assert_eq!(read(&typed, word), read(word, word));
+            prop_assert!(read(word, word).is_some());
         }
 
         /// Latin words of five letters or more beside a word: no two of the list make a third.
@@ -517,7 +675,7 @@ mod tests {
         ) {
             let word = all()[place];
             let text = if first { format!("{more} {word}") } else { format!("{word}, {more}") };
-            prop_assert_eq!(Word::read(&text), None);
+            prop_assert_eq!(read(&text, word), None);
         }
     }
 }

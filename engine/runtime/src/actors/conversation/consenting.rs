@@ -15,7 +15,7 @@ use didfarm_core::peer::Peer;
 use didfarm_core::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::answering::{Answer, is_automatic};
+use super::answering::Answer;
 use super::{ConversationActor, Turn};
 use crate::actors::partition::Effect;
 use crate::admission::Permit;
@@ -76,8 +76,8 @@ pub(super) struct Reaction {
 impl ConversationActor {
     /// Chooses what a message that is about to be applied leads to.
     pub(super) fn react(&self, fact: &Received, now: Timestamp) -> Reaction {
-        let word = (!is_automatic(fact)).then(|| Word::read(&fact.body));
-        let heard = word.flatten().map(|word| {
+        let word = consent::word_of(&fact.body, fact.content.as_deref(), &fact.from);
+        let heard = word.map(|word| {
             let heard = consent::hear(self.state.as_ref(), &word, fact.message);
             (word, heard)
         });
