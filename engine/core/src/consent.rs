@@ -149,6 +149,9 @@ pub struct Consent {
     /// When the last change was said that a carrier told of with its time.
     #[serde(default)]
     stated_at: Option<Timestamp>,
+    /// As [`Consent::barred`], of templates over WhatsApp and the opt-out from those.
+    #[serde(default)]
+    pub templates_barred: u64,
 }
 
 impl Consent {
@@ -167,8 +170,9 @@ impl Consent {
                     since,
                     cause: event.cause,
                 });
-                if event.cause.is_from_everything() {
-                    self.barred = last.get();
+                match event.cause.is_from_everything() {
+                    true => self.barred = last.get(),
+                    false => self.templates_barred = last.get(),
                 }
             }
             ConsentChange::OptedIn => self.opt_out = None,
@@ -176,8 +180,8 @@ impl Consent {
     }
 
     /// Whether a message of the conversation is not to be handed to a carrier any more.
-    pub fn bars(&self, message: MessageId) -> bool {
-        message.get() <= self.barred
+    pub fn bars(&self, message: MessageId, is_template: bool) -> bool {
+        message.get() <= self.barred || (is_template && message.get() <= self.templates_barred)
     }
 }
 

@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::channel::Channel;
+use crate::content::ContentKind;
 use crate::ids::{AccountId, BatchId, CarrierMessageId, ConversationId, MessageId, NumberId};
 use crate::message::Accepted;
 use crate::money::Micros;
@@ -287,6 +288,9 @@ pub struct InFlight {
     pub has_status_url: bool,
     /// How it goes.
     pub delivery: Delivery,
+    /// Whether it is a template, which a peer can opt out of alone.
+    #[serde(default)]
+    pub is_template: bool,
 }
 
 impl InFlight {
@@ -308,6 +312,10 @@ impl InFlight {
                 Some(_) => Delivery::scheduled(),
                 None => Delivery::new(),
             },
+            is_template: fact
+                .content
+                .as_ref()
+                .is_some_and(|content| content.kind == ContentKind::Template),
         }
     }
 

@@ -131,8 +131,27 @@ fn what_was_there_when_the_peer_opted_out_stays_barred_when_it_opts_in_again() {
         3,
     );
     let consent = state.consent.as_deref().unwrap();
-    assert!(consent.bars(message(1)) && consent.bars(message(3)));
-    assert!(!consent.bars(message(4)) && !consent.bars(Extent(8).message(1)));
+    assert!(consent.bars(message(1), false) && consent.bars(message(3), false));
+    assert!(!consent.bars(message(4), false) && !consent.bars(Extent(8).message(1), false));
+}
+
+#[test]
+fn whatsapps_opt_out_bars_templates_alone() {
+    let mut state = conversation();
+    let message = |ordinal| Extent(7).message(ordinal);
+    state.ordinal = 2;
+    let out = ConsentChange::OptedOut;
+    apply(&mut state, event(out, ConsentCause::Keyword), 2);
+    apply(
+        &mut state,
+        event(ConsentChange::OptedIn, ConsentCause::Keyword),
+        3,
+    );
+    state.ordinal = 4;
+    apply(&mut state, event(out, ConsentCause::WhatsApp), 4);
+    let consent = state.consent.as_deref().unwrap();
+    assert!(consent.bars(message(2), false) && !consent.bars(message(3), false));
+    assert!(consent.bars(message(4), true) && !consent.bars(message(5), true));
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::answering::Answer;
 use super::{ConversationActor, Turn};
 use crate::actors::partition::Effect;
 use crate::admission::Permit;
+use crate::bars::Upto;
 use crate::callback::Share;
 use crate::meters::auto_reply::AutoReplyOutcome;
 use crate::read::ReadError;
@@ -200,15 +201,19 @@ impl ConversationActor {
         event: ConsentEvent,
     ) {
         let (change, cause) = (event.change, event.cause);
-        let bars = change == ConsentChange::OptedOut && cause.is_from_everything();
+        let bars = change == ConsentChange::OptedOut;
         turn.effects.push(Effect::Consent {
             change,
             cause,
             barred: bars.then_some(conversation),
         });
         self.apply(turn, vec![Event::Consent(conversation, event)]);
-        if bars && let Some(state) = &self.state {
-            turn.bar = Some((conversation, state.last_message()));
+        let consent = self
+            .state
+            .as_ref()
+            .and_then(|state| state.consent.as_deref());
+        if bars && let Some(consent) = consent {
+            turn.bar = Some((conversation, Upto::of(consent)));
         }
     }
 }

@@ -477,6 +477,7 @@ mod tests {
             batch: None,
             has_status_url: false,
             delivery,
+            is_template: false,
         }
     }
 

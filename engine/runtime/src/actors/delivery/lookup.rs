@@ -73,6 +73,8 @@ fn finished(message: Message) -> Option<Box<InFlight>> {
         batch: message.batch,
         has_status_url: message.status_url.is_some(),
         delivery: message.closed?,
+        // It is not handed over any more.
+        is_template: false,
     }))
 }
 
