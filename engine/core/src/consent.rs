@@ -152,6 +152,10 @@ pub struct Consent {
     /// As [`Consent::barred`], of templates over WhatsApp and the opt-out from those.
     #[serde(default)]
     pub templates_barred: u64,
+    /// The last message that was there when the peer last opted in. What a carrier says of it or of one
+    /// before is older than that wish. 0 for none.
+    #[serde(default)]
+    taken_back: u64,
 }
 
 impl Consent {
@@ -175,7 +179,10 @@ impl Consent {
                     false => self.templates_barred = last.get(),
                 }
             }
-            ConsentChange::OptedIn => self.opt_out = None,
+            ConsentChange::OptedIn => {
+                self.opt_out = None;
+                self.taken_back = last.get();
+            }
         }
     }
 
@@ -183,15 +190,33 @@ impl Consent {
     pub fn bars(&self, message: MessageId, is_template: bool) -> bool {
         message.get() <= self.barred || (is_template && message.get() <= self.templates_barred)
     }
+
+    /// Whether an opt-out is what a carrier says of a message from before the peer opted in.
+    fn has_taken_back(&self, event: &ConsentEvent) -> bool {
+        let is_lesson = match event.cause {
+            ConsentCause::Carrier | ConsentCause::WhatsApp => {
+                event.change == ConsentChange::OptedOut
+            }
+            ConsentCause::Keyword | ConsentCause::Operator | ConsentCause::Agent => false,
+        };
+        is_lesson
+            && event
+                .evidence
+                .is_some_and(|message| message.get() <= self.taken_back)
+    }
 }
 
 /// Decides a change: `None` where it says nothing new.
 ///
 /// An opt-out from everything takes the place of one from WhatsApp's templates, and never the other way;
 /// that somebody wants WhatsApp's templates again ends no opt-out from everything. What a carrier tells of
-/// again, or late, is known by its time.
+/// again, or late, is known by its time, or by the message that it says it of.
 pub fn decide(state: Option<&Conversation>, event: ConsentEvent) -> Option<ConsentEvent> {
-    let known = state.and_then(|state| state.consent.as_ref()?.stated_at);
+    let consent = state.and_then(|state| state.consent.as_deref());
+    if consent.is_some_and(|consent| consent.has_taken_back(&event)) {
+        return None;
+    }
+    let known = consent.and_then(|consent| consent.stated_at);
     if event
         .stated_at
         .is_some_and(|stated_at| known.is_some_and(|known| stated_at <= known))

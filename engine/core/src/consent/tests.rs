@@ -155,6 +155,33 @@ fn whatsapps_opt_out_bars_templates_alone() {
 }
 
 #[test]
+fn what_a_carrier_says_of_a_message_from_before_the_peer_opted_in_is_nothing_new() {
+    let lesson = |ordinal, cause| ConsentEvent {
+        evidence: Some(Extent(7).message(ordinal)),
+        ..event(ConsentChange::OptedOut, cause)
+    };
+    let mut state = conversation();
+    state.ordinal = 2;
+    apply(
+        &mut state,
+        event(ConsentChange::OptedOut, ConsentCause::Keyword),
+        2,
+    );
+    // The START is the third message.
+    state.ordinal = 3;
+    apply(
+        &mut state,
+        event(ConsentChange::OptedIn, ConsentCause::Keyword),
+        3,
+    );
+    for cause in [ConsentCause::Carrier, ConsentCause::WhatsApp] {
+        assert!(!apply(&mut state, lesson(1, cause), 4), "{cause:?}");
+        assert!(!apply(&mut state, lesson(3, cause), 4), "{cause:?}");
+    }
+    assert!(apply(&mut state, lesson(4, ConsentCause::Carrier), 5));
+}
+
+#[test]
 fn a_message_is_a_word_by_what_it_is_and_who_wrote_it() {
     let peer = |text| Peer::parse(text).unwrap();
     let (finn, spaniard) = (peer("+358401234567"), peer("+34612345678"));
