@@ -359,3 +359,49 @@ async fn a_batch_keeps_its_key_while_it_is_not_completed_and_its_age_from_then_o
     assert!(daemon.terminate().await.success());
     daemon.verify(None);
 }
+
+#[tokio::test]
+async fn what_was_carried_out_is_told_again_also_where_todays_settings_would_refuse_it() {
+    let bounds = |seconds: u64| {
+        move |options: Options| {
+            options
+                .set("delivery.validity_ms", 30_000)
+                .set("delivery.validity_max_ms", seconds * 1_000)
+        }
+    };
+    let mut daemon = start(bounds(7_200)(Options::new())).await;
+    let message = json!({
+        "from": NUMBER, "to": PEER, "body": "“once”", "validity_period": 3_600, "smart_encoding": true,
+    });
+    let batch = json!({
+        "from": NUMBER, "validity_period": 3_600,
+        "messages": [{ "to": PEER, "body": "a row" }, { "to": PEER, "body": "x", "validity_period": 60 }],
+    });
+    let customer = daemon.customer();
+    let sent = customer.post_once(SEND, "k", &message).await;
+    let smart = sent.expect(201)["data"]["smart_encoding_applied"].clone();
+    assert!(!smart.is_null(), "{}", sent.text());
+    let begun = customer.post_once(BATCHES, "k", &batch).await.expect(202);
+    assert_eq!(begun["data"]["accepted"], 2);
+    daemon.kill9();
+    daemon.reconfigure(bounds(30));
+    daemon.restart().await;
+    let customer = daemon.customer();
+    customer
+        .post_once(SEND, "new", &message)
+        .await
+        .refused(400, "validation_failed");
+    let again = customer.post_once(SEND, "k", &message).await;
+    assert!(is_replayed(&again));
+    assert_eq!((again.status, again.text()), (201, sent.text()));
+    let again = customer.post_once(BATCHES, "k", &batch).await;
+    assert!(is_replayed(&again));
+    let again = again.expect(202)["data"].clone();
+    for row in 0..2 {
+        assert_eq!(
+            again["results"][row]["id"],
+            begun["data"]["results"][row]["id"]
+        );
+    }
+    assert_eq!(spent(&daemon).await, 3 * SEGMENT_MICROS);
+}
