@@ -123,7 +123,8 @@ pub(crate) async fn again(
         GuardedAnswer::Endpoint(_)
         | GuardedAnswer::Mail(_)
         | GuardedAnswer::Batch(_)
-        | GuardedAnswer::Pool(_) => Err(idempotency::misled()),
+        | GuardedAnswer::Pool(_)
+        | GuardedAnswer::TopUp(_) => Err(idempotency::misled()),
     }
 }
 

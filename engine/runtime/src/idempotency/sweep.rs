@@ -130,7 +130,8 @@ pub(crate) fn is_kept(
         GuardedAnswer::Message(..)
         | GuardedAnswer::Endpoint(_)
         | GuardedAnswer::Mail(_)
-        | GuardedAnswer::Pool(_) => None,
+        | GuardedAnswer::Pool(_)
+        | GuardedAnswer::TopUp(_) => None,
     };
     Ok(match batch {
         Some(batch) => !batch.is_key_expired(now, shared.keys.age_s()),

@@ -44,6 +44,7 @@ fn clash(audit: &mut Audit<'_>, row: &GuardedRow) -> Option<String> {
         GuardedAnswer::Batch(id) => batch_clash(audit, row, *id),
         GuardedAnswer::Pool(pool) => (pool.id.account() != row.account.get())
             .then(|| format!("the pool {} is of another account", pool.id)),
+        GuardedAnswer::TopUp(_) => None,
         GuardedAnswer::Mail(id) => {
             audit.highest.mail = audit.highest.mail.max(id.get());
             None
