@@ -464,3 +464,47 @@ targets = [{{ carrier = "tw" }}]
     assert_eq!(daemon.operator().demo_balance_micros().await, WALLET);
     assert_eq!(counted(&daemon, "opted_out", "carrier").await, 1.0);
 }
+
+#[tokio::test]
+async fn a_stop_counts_also_while_the_number_has_no_sms() {
+    let mut daemon = Daemon::start(&program(), Options::new()).await;
+    let customer = daemon.customer();
+    let sent = customer.send_sms(PEER, "offers!").await.expect(201);
+    let path = format!("/ops/numbers/{}", text(&sent["data"], "number_id"));
+    let toggle = async |daemon: &Daemon, sms: bool| {
+        let channels = json!({ "sms": sms, "whatsapp": true });
+        let operator = daemon.operator();
+        let set = operator.ask(Method::PATCH, &path, Some(&channels)).await;
+        set.expect(200);
+    };
+    let says = |body: &str| json!({ "from": PEER, "to": NUMBER, "body": body });
+    toggle(&daemon, false).await;
+    // Anything else waits for the channel, START from one who gets messages too.
+    for body in ["hello", "START", "HELP"] {
+        let answer = customer.inbound(&says(body)).await;
+        answer.refused(409, "channel_disabled");
+    }
+    customer.inbound(&says("Stop.")).await.expect(200);
+    // The wish is known: there is nothing more to take in.
+    let again = customer.inbound(&says("STOP")).await;
+    again.refused(409, "channel_disabled");
+    assert_eq!(bodies(&customer, PEER).await, ["offers!"], "no answer goes");
+    daemon.kill9();
+    daemon.restart().await;
+    toggle(&daemon, true).await;
+    let customer = daemon.customer();
+    let refused = customer.send_sms(PEER, "more offers").await;
+    refused.refused(409, "opted_out");
+    let proof = customer.all("/api/v1/sms/opt-outs").await;
+    assert_eq!(
+        (&proof[0]["cause"], &proof[0]["word"]),
+        (&json!("keyword"), &json!("stop"))
+    );
+    // And so does a START.
+    toggle(&daemon, false).await;
+    customer.inbound(&says("start")).await.expect(200);
+    toggle(&daemon, true).await;
+    customer.send_sms(PEER, "again").await.expect(201);
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
+}

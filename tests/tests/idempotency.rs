@@ -7,6 +7,7 @@ use didfarm_tests::customer::{Customer, NUMBER, text};
 use didfarm_tests::daemon::Daemon;
 use didfarm_tests::faults::PANIC_ON_BODY;
 use didfarm_tests::http::Answer;
+use didfarm_tests::lines;
 use didfarm_tests::options::Options;
 use didfarm_tests::program::Program;
 use didfarm_tests::wait::eventually;
@@ -16,6 +17,9 @@ const SEND: &str = "/api/v1/sms/messages";
 const PORTAL_SEND: &str = "/api/v1/portal/sms/send";
 const WEBHOOKS: &str = "/api/v1/webhooks";
 const FORWARD: &str = "/api/v1/sms/forward-to-email";
+const BATCHES: &str = "/api/v1/sms/batches";
+/// The number that sends, as it stands in a query.
+const FROM: &str = "from=%2B31201234567";
 const PEER: &str = "+31612345678";
 /// What the demo account starts with, and what a segment costs, in millionths of a euro.
 const WALLET_MICROS: i64 = 100_000_000;
@@ -297,4 +301,107 @@ async fn an_old_key_is_free_again_and_forgotten() {
     assert!(daemon.terminate().await.success());
     let report = daemon.verify(None);
     assert!(report.contains("request keys   0"), "{report}");
+}
+
+/// Hands in the rows of a stream under one key, until it is taken whole: all lines of the answer.
+async fn stream(daemon: &Daemon, rows: u32) -> Vec<Value> {
+    let body = |n| json!({ "to": PEER, "body": format!("row {n}") });
+    let text: String = (0..rows).map(|n| format!("{}\n", body(n))).collect();
+    eventually("the stream is taken", BOUND, async || {
+        let (mut to, mut from) = lines::open(daemon.address(), FROM, Some("stream")).await;
+        assert!(to.send(&text).await);
+        if from.status().await == 409 {
+            return None;
+        }
+        let _to = to.end().await;
+        Some(from.lines().await)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_batch_keeps_its_key_while_it_is_not_completed_and_its_age_from_then_on() {
+    let options = Options::new()
+        .set("limits.idempotency_s", 1)
+        .set("limits.rate_per_second", 1_000)
+        .set("store.checkpoint_interval_ms", 50);
+    let mut daemon = start(options).await;
+    let (mut to, mut from) = lines::open(daemon.address(), FROM, Some("stream")).await;
+    let row = json!({ "to": PEER, "body": "row 0" });
+    assert!(to.send(&format!("{row}\n")).await);
+    assert_eq!(from.status().await, 202);
+    from.line().await.expect("the first line names the batch");
+    let first = from.line().await.expect("the first row is answered");
+    drop((to, from));
+    // Keys that came later are forgotten: the batch's was passed over, more than once.
+    let forgotten = "didfarm_idempotency_forgotten_total";
+    for (key, count) in [("k", 1.0), ("l", 2.0)] {
+        let sent = daemon.customer().post_once(SEND, key, &sms("hi")).await;
+        sent.expect(201);
+        daemon.operator().metric_is(forgotten, count).await;
+    }
+    daemon.kill9();
+    daemon.restart().await;
+    let all = stream(&daemon, 2).await;
+    assert_eq!(all[0]["resumed"], true, "{all:?}");
+    assert_eq!(
+        (&all[1]["id"], &all[1]["replayed"]),
+        (&first["id"], &json!(true))
+    );
+    assert_eq!(all[3]["completed"], true, "{all:?}");
+    assert_eq!(daemon.customer().all(BATCHES).await.len(), 1);
+    assert_eq!(spent(&daemon).await, 4 * SEGMENT_MICROS);
+    eventually("the key of a completed batch is free", BOUND, async || {
+        let all = stream(&daemon, 1).await;
+        (all[0]["resumed"] == false).then_some(())
+    })
+    .await;
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
+}
+
+#[tokio::test]
+async fn what_was_carried_out_is_told_again_also_where_todays_settings_would_refuse_it() {
+    let bounds = |seconds: u64| {
+        move |options: Options| {
+            options
+                .set("delivery.validity_ms", 30_000)
+                .set("delivery.validity_max_ms", seconds * 1_000)
+        }
+    };
+    let mut daemon = start(bounds(7_200)(Options::new())).await;
+    let message = json!({
+        "from": NUMBER, "to": PEER, "body": "“once”", "validity_period": 3_600, "smart_encoding": true,
+    });
+    let batch = json!({
+        "from": NUMBER, "validity_period": 3_600,
+        "messages": [{ "to": PEER, "body": "a row" }, { "to": PEER, "body": "x", "validity_period": 60 }],
+    });
+    let customer = daemon.customer();
+    let sent = customer.post_once(SEND, "k", &message).await;
+    let smart = sent.expect(201)["data"]["smart_encoding_applied"].clone();
+    assert!(!smart.is_null(), "{}", sent.text());
+    let begun = customer.post_once(BATCHES, "k", &batch).await.expect(202);
+    assert_eq!(begun["data"]["accepted"], 2);
+    daemon.kill9();
+    daemon.reconfigure(bounds(30));
+    daemon.restart().await;
+    let customer = daemon.customer();
+    customer
+        .post_once(SEND, "new", &message)
+        .await
+        .refused(400, "validation_failed");
+    let again = customer.post_once(SEND, "k", &message).await;
+    assert!(is_replayed(&again));
+    assert_eq!((again.status, again.text()), (201, sent.text()));
+    let again = customer.post_once(BATCHES, "k", &batch).await;
+    assert!(is_replayed(&again));
+    let again = again.expect(202)["data"].clone();
+    for row in 0..2 {
+        assert_eq!(
+            again["results"][row]["id"],
+            begun["data"]["results"][row]["id"]
+        );
+    }
+    assert_eq!(spent(&daemon).await, 3 * SEGMENT_MICROS);
 }

@@ -293,6 +293,14 @@ async fn commands_work_against_a_running_daemon() {
         "10.50",
     ]);
     assert_eq!(topped.json()["balance"], json!(10.5));
+    // The same key is the same top-up.
+    let wallet = ["wallet", "top-up", "--account", &account];
+    let again = |amount: &'static str| [&wallet[..], &["--amount", amount, "--key", "k"]].concat();
+    for _ in 0..2 {
+        assert_eq!(daemon.run(&again("1.00")).json()["balance"], json!(11.5));
+    }
+    let other = daemon.run(&again("2.00"));
+    assert!(other.failed(1).contains("another body"), "{other:?}");
     let limit = ["--rate-per-second", "50", "--burst", "7"];
     let limited = daemon.run(&[&["account", "limit", "--account", &account][..], &limit].concat());
     assert_eq!(limited.json()["burst"], json!(7));
@@ -308,6 +316,8 @@ async fn commands_work_against_a_running_daemon() {
     assert!(daemon.terminate().await.success());
     let finished = daemon.run(&["account", "list"]);
     assert!(finished.failed(UNREACHABLE).contains("is it running?"));
+    let finished = daemon.run(&["wallet", "top-up", "--account", &account, "--amount", "1"]);
+    assert!(finished.failed(UNREACHABLE).contains("with --key "));
     let nowhere = tempfile::tempdir().unwrap();
     let nowhere = nowhere.path().to_str().unwrap();
     let finished = program().run(["account", "list", "--data-dir", nowhere]);

@@ -369,3 +369,75 @@ async fn who_stops_marketing_in_whatsapp_gets_no_templates_until_they_resume_it(
     assert!(daemon.terminate().await.success());
     daemon.verify(None);
 }
+
+fn chooses(title: &str) -> Value {
+    let reply = json!({ "type": "button_reply", "button_reply": { "id": "1", "title": title } });
+    json!({ "type": "interactive", "interactive": reply })
+}
+
+#[tokio::test]
+async fn a_button_of_a_dialog_opts_nobody_out_and_that_of_marketing_does() {
+    let (world, daemon, customer) = start().await;
+    brings(
+        &world,
+        &daemon,
+        "wamid.1",
+        Some(PEER),
+        None,
+        chooses("Cancel"),
+    )
+    .await;
+    let reply = json!({ "from": NUMBER, "to": PEER, "body": "cancelled", "channel": "whatsapp" });
+    customer.send(&reply).await.expect(201);
+    let stop = chooses("Stop promotions");
+    brings(&world, &daemon, "wamid.2", Some(PEER), None, stop).await;
+    customer.send(&reply).await.refused(409, "opted_out");
+    // Another dialog is no wish to get messages again.
+    brings(
+        &world,
+        &daemon,
+        "wamid.3",
+        Some(PEER),
+        None,
+        chooses("Start"),
+    )
+    .await;
+    customer.send(&reply).await.refused(409, "opted_out");
+}
+
+#[tokio::test]
+async fn templates_that_wait_do_not_go_when_the_peer_stops_marketing_and_all_else_goes() {
+    let (world, mut daemon, customer) = start().await;
+    brings(&world, &daemon, "wamid.1", Some(PEER), None, says("hello?")).await;
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let later = later.to_string();
+    let template = json!({
+        "from": NUMBER, "to": PEER, "channel": "whatsapp", "send_at": later,
+        "template": { "name": "offers", "language": "nl" },
+    });
+    let sms = json!({ "from": NUMBER, "to": PEER, "body": "as agreed", "send_at": later });
+    let waits = text(&customer.send(&template).await.expect(201)["data"], "id");
+    let stays = text(&customer.send(&sms).await.expect(201)["data"], "id");
+    let before = daemon.operator().demo_balance_micros().await;
+    let preference = json!({
+        "wa_id": PEER[1..], "category": "marketing_messages", "value": "stop",
+        "detail": "enough", "timestamp": 1_763_700_000,
+    });
+    let value = json!({
+        "messaging_product": "whatsapp", "metadata": metadata(),
+        "contacts": [{ "wa_id": PEER[1..] }], "user_preferences": [preference],
+    });
+    calls_back(&world, &daemon, "user_preferences", value).await;
+    // Also where nobody had looked yet.
+    daemon.kill9();
+    daemon.restart().await;
+    world.lead_to(&daemon);
+    let customer = daemon.customer();
+    let failed = customer.message_with(&waits, "failed").await;
+    assert_eq!(failed["reason"], "opted_out", "{failed}");
+    let given_back = daemon.operator().demo_balance_micros().await - before;
+    assert_eq!(given_back, 8_000);
+    assert_eq!(customer.message(&stays).await["status"], "scheduled");
+    assert!(daemon.terminate().await.success());
+    daemon.verify(None);
+}

@@ -106,7 +106,11 @@ async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     let documents = document_rows(&body)?;
     let bounds = *exchange.state::<SendBounds>();
     let reader = Reader {
-        defaults: body.defaults(bounds)?,
+        // A batch that goes on was accepted: the settings of today are for the rows that were not decided.
+        defaults: body.defaults(match claimed {
+            Asked::New(_) => bounds,
+            Asked::Again(_) => SendBounds::ACCEPTED,
+        })?,
         validation: exchange.front().validation,
         bounds,
         template: body.template()?,

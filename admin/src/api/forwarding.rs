@@ -62,7 +62,8 @@ pub(super) async fn forward(exchange: &mut Exchange) -> Result<HttpResponse, Pro
             GuardedAnswer::Message(..)
             | GuardedAnswer::Endpoint(_)
             | GuardedAnswer::Batch(_)
-            | GuardedAnswer::Pool(_),
+            | GuardedAnswer::Pool(_)
+            | GuardedAnswer::TopUp(_),
         ) => {
             return Err(limited(idempotency::misled()));
         }

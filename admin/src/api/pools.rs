@@ -70,7 +70,8 @@ async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
             GuardedAnswer::Message(..)
             | GuardedAnswer::Endpoint(_)
             | GuardedAnswer::Mail(_)
-            | GuardedAnswer::Batch(_),
+            | GuardedAnswer::Batch(_)
+            | GuardedAnswer::TopUp(_),
         ) => return Err(idempotency::misled()),
     };
     let mut response = answer(StatusCode::CREATED, &pool);

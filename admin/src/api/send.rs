@@ -39,6 +39,11 @@ impl SendBounds {
             validity_s_max: validity_max.as_secs().max(1),
         }
     }
+
+    /// The bounds of what was accepted before: the settings may have been wider then.
+    pub(super) const ACCEPTED: SendBounds = SendBounds {
+        validity_s_max: u64::MAX,
+    };
 }
 
 #[derive(Deserialize)]
@@ -78,20 +83,21 @@ pub(super) async fn send(
     let body = exchange.json().await.map_err(limited)?;
     let scope = (account.id(), route);
     let claimed = idempotency::claim(exchange, scope, key.as_ref(), &body).await;
-    let claimed = claimed.map_err(limited)?;
-    let bounds = *exchange.state::<SendBounds>();
-    let mut request = read(&body, exchange.front().validation, bounds).map_err(limited)?;
-    let guard = match claimed {
+    let guard = match claimed.map_err(limited)? {
         Asked::New(guard) => guard,
         Asked::Again(answer) => {
             let sent = again(exchange, account.id(), &answer).await;
-            // The body is the same, so what became of its text is.
+            // The body is the same, so what became of its text is; whether it would be accepted today is not
+            // asked.
+            let request = read(&body, Validation::Syntax, SendBounds::ACCEPTED).ok();
             return sent.map_err(limited).map(|sent| SentMessage {
-                smart_encoded: request.encode(),
+                smart_encoded: request.and_then(|mut request| request.encode()),
                 ..sent
             });
         }
     };
+    let bounds = *exchange.state::<SendBounds>();
+    let request = read(&body, exchange.front().validation, bounds).map_err(limited)?;
     let number_field = match request.from {
         Sender::Number(_) => "from",
         Sender::Id(_) => "from_number_id",
@@ -117,7 +123,8 @@ pub(crate) async fn again(
         GuardedAnswer::Endpoint(_)
         | GuardedAnswer::Mail(_)
         | GuardedAnswer::Batch(_)
-        | GuardedAnswer::Pool(_) => Err(idempotency::misled()),
+        | GuardedAnswer::Pool(_)
+        | GuardedAnswer::TopUp(_) => Err(idempotency::misled()),
     }
 }
 

@@ -120,7 +120,8 @@ async fn create(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
                 GuardedAnswer::Message(..)
                 | GuardedAnswer::Mail(_)
                 | GuardedAnswer::Batch(_)
-                | GuardedAnswer::Pool(_),
+                | GuardedAnswer::Pool(_)
+                | GuardedAnswer::TopUp(_),
             ) => {
                 return Err(idempotency::misled());
             }

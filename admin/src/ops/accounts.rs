@@ -5,12 +5,14 @@ use actix_web::http::StatusCode;
 use didfarm_core::account::{BALANCE_MAX, RateLimit};
 use didfarm_core::ids::AccountId;
 use didfarm_core::money::Micros;
+use didfarm_runtime::idempotency::{GuardedAnswer, GuardedRoute};
 use didfarm_runtime::operate::NewAccount;
 use serde::Deserialize;
 
 use super::{asked, check_operator};
 use crate::exchange::{Exchange, uncached};
 use crate::fields::{Amount, Given, Text, read_email};
+use crate::idempotency::{self, Asked};
 use crate::json;
 use crate::present::{self, Data, operators};
 use crate::problem::{Code, Problem};
@@ -121,23 +123,44 @@ pub(super) async fn create_key(exchange: &mut Exchange) -> Result<HttpResponse, 
     )))
 }
 
-/// `POST /ops/accounts/{id}/top-up`
+/// `POST /ops/accounts/{id}/top-up`: told again under its idempotency key with the account as it is by then.
 pub(super) async fn top_up(exchange: &mut Exchange) -> Result<HttpResponse, Problem> {
     check_operator(exchange)?;
     let account: AccountId = exchange.path_id()?;
+    let key = idempotency::key_of(exchange.request().headers())?;
     let body = exchange.json().await?;
-    let TopUpBody { amount } = json::parse(&body)?;
+    let scope = (account, GuardedRoute::TopUp);
+    let claimed = idempotency::claim(exchange, scope, key.as_ref(), &body).await?;
+    let engine = &exchange.front().engine;
+    let (done, is_replayed) = match claimed {
+        Asked::New(guard) => {
+            let amount = top_up_amount(&body)?;
+            (engine.top_up_guarded(account, amount, guard).await, false)
+        }
+        Asked::Again(GuardedAnswer::TopUp(_)) => (engine.account(account).await, true),
+        Asked::Again(
+            GuardedAnswer::Message(..)
+            | GuardedAnswer::Endpoint(_)
+            | GuardedAnswer::Mail(_)
+            | GuardedAnswer::Batch(_)
+            | GuardedAnswer::Pool(_),
+        ) => return Err(idempotency::misled()),
+    };
+    let account = done.map_err(|error| asked(exchange, "number").operate(error))?;
+    let mut response = present::json(StatusCode::OK, &operators::Account::of(&account));
+    if is_replayed {
+        idempotency::mark_replayed(response.headers_mut());
+    }
+    Ok(response)
+}
+
+fn top_up_amount(body: &[u8]) -> Result<Micros, Problem> {
+    let TopUpBody { amount } = json::parse(body)?;
     let amount = amount
         .as_deref()
         .ok_or_else(|| Problem::missing("amount"))?;
-    let amount = Micros::parse_decimal(amount)
-        .map_err(|error| Problem::of_field(Code::AmountInvalid, "amount", error.to_string()))?;
-    let done = exchange.front().engine.top_up(account, amount).await;
-    let account = done.map_err(|error| asked(exchange, "number").operate(error))?;
-    Ok(present::json(
-        StatusCode::OK,
-        &operators::Account::of(&account),
-    ))
+    Micros::parse_decimal(amount)
+        .map_err(|error| Problem::of_field(Code::AmountInvalid, "amount", error.to_string()))
 }
 
 /// `PUT /ops/accounts/{id}/limit`

@@ -16,6 +16,7 @@ mod reasons;
 mod request;
 mod said;
 mod tolerant;
+mod wa_id;
 mod wire;
 
 use std::fmt;

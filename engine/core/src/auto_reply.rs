@@ -25,7 +25,7 @@ pub use self::keyword::{KEYWORD_CHARS_MAX, Keyword};
 pub use self::replied::{AutoReplied, RuleId};
 pub use self::sender::is_person;
 use crate::channel::Channel;
-use crate::consent::{Meaning, Word};
+use crate::consent::{Language, Meaning, Word};
 use crate::folded::Folded;
 use crate::hours::OpeningHours;
 use crate::peer::Peer;
@@ -210,8 +210,10 @@ impl AutoReplyRules {
         let Some((rule, text)) = self.rule_for(&folded, now) else {
             return Choice::Silent(SilentCause::NoRule);
         };
-        let asks_for_silence =
-            || Word::read(inbound.text).is_some_and(|word| word.meaning == Meaning::Stop);
+        let asks_for_silence = || {
+            Word::read(inbound.text, Language::of_peer(inbound.peer))
+                .is_some_and(|word| word.meaning == Meaning::Stop)
+        };
         if !matches!(rule, RuleId::Keyword(_)) && asks_for_silence() {
             return Choice::Silent(SilentCause::OptOut);
         }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::status::Status;
+use crate::idempotency::is_expired;
 use crate::ids::{AccountId, BatchId, MessageId};
 use crate::time::Timestamp;
 
@@ -16,6 +17,9 @@ pub const ROWS_MAX: u64 = 100_000_000;
 pub const SPREAD_S_MAX: u32 = 7 * 24 * 60 * 60;
 /// The longest text that is kept of why a row was refused, in bytes.
 pub const PROBLEM_BYTES_MAX: usize = 2_048;
+/// For how long the idempotency key of a batch that was never completed is kept at least, in seconds from
+/// when its last row was decided: 35 days.
+pub const UNFINISHED_KEY_S: u32 = 35 * 24 * 60 * 60;
 
 /// Where a message stands in its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +151,9 @@ pub struct Batch {
     pub refused: u64,
     /// Its messages by their public status, in the order of [`Status::ALL`].
     pub messages: [u64; Status::ALL.len()],
+    /// When its last row was accepted or refused; 0 for none.
+    #[serde(default)]
+    pub last_row_at: Timestamp,
 }
 
 impl Batch {
@@ -161,6 +168,19 @@ impl Batch {
             completed_at: None,
             refused: 0,
             messages: [0; Status::ALL.len()],
+            last_row_at: Timestamp::ZERO,
+        }
+    }
+
+    /// Whether its idempotency key is too old, where keys are kept for so many seconds. It is kept for that
+    /// long once every row is known, and before that for as long as whoever hands the batch in may come back.
+    pub fn is_key_expired(&self, now: Timestamp, age_s: u32) -> bool {
+        match self.completed_at {
+            Some(completed_at) => is_expired(completed_at, now, age_s),
+            None => {
+                let last = self.created_at.max(self.last_row_at);
+                is_expired(last, now, age_s.max(UNFINISHED_KEY_S))
+            }
         }
     }
 
@@ -172,6 +192,12 @@ impl Batch {
     /// How many of its messages have this status.
     pub fn count(&self, status: Status) -> u64 {
         self.messages[status as usize]
+    }
+
+    /// A row of it was accepted.
+    pub fn joined(&mut self, status: Status, at: Timestamp) {
+        self.last_row_at = self.last_row_at.max(at);
+        self.moved(None, status);
     }
 
     /// A message of it took on a status, from another if it had one.
@@ -187,7 +213,10 @@ impl Batch {
     pub fn evolve(&mut self, event: &BatchEvent, at: Timestamp) {
         match event {
             BatchEvent::Opened(..) => {}
-            BatchEvent::Refused(rows) => self.refused += rows.len() as u64,
+            BatchEvent::Refused(rows) => {
+                self.last_row_at = self.last_row_at.max(at);
+                self.refused += rows.len() as u64;
+            }
             BatchEvent::Completed => self.completed_at = Some(at),
             BatchEvent::StateSet(state) => self.state = *state,
         }
@@ -233,6 +262,30 @@ mod tests {
         ] {
             assert_eq!(decide(state, command), decided, "{state:?} {command:?}");
         }
+    }
+
+    #[test]
+    fn a_batch_keeps_its_key_until_long_after_its_last_row_or_its_age_after_it_was_completed() {
+        const AGE_S: u32 = 60;
+        let after = |at: Timestamp, s: u32| at.plus_ms(u64::from(s) * 1_000);
+        let mut batch = Batch::opened(BatchId(1), AccountId(1), None, Timestamp(1));
+        let kept = |batch: &Batch, since: Timestamp, age_s: u32| {
+            let expires = after(since, age_s);
+            !batch.is_key_expired(Timestamp(expires.0 - 1_000), AGE_S)
+                && batch.is_key_expired(expires, AGE_S)
+        };
+        assert!(kept(&batch, batch.created_at, UNFINISHED_KEY_S));
+        let joined_at = after(batch.created_at, UNFINISHED_KEY_S - 1);
+        batch.joined(Status::Queued, joined_at);
+        assert!(kept(&batch, joined_at, UNFINISHED_KEY_S));
+        let refused_at = after(joined_at, AGE_S);
+        batch.evolve(&BatchEvent::Refused(Vec::new()), refused_at);
+        assert!(kept(&batch, refused_at, UNFINISHED_KEY_S));
+        let completed_at = after(refused_at, UNFINISHED_KEY_S);
+        batch.evolve(&BatchEvent::Completed, completed_at);
+        assert!(kept(&batch, completed_at, AGE_S));
+        batch.moved(Some(Status::Queued), Status::Sent);
+        assert!(kept(&batch, completed_at, AGE_S), "statuses keep no key");
     }
 
     #[test]

@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 pub use self::texts::Language;
 pub use self::words::{Meaning, Word};
 use crate::channel::Channel;
+use crate::content::{Content, ContentKind};
 use crate::conversation::Conversation;
 use crate::ids::MessageId;
+use crate::peer::Peer;
 use crate::time::Timestamp;
 
 /// The longest note of who records a change by hand, in Unicode scalar values.
@@ -147,6 +149,13 @@ pub struct Consent {
     /// When the last change was said that a carrier told of with its time.
     #[serde(default)]
     stated_at: Option<Timestamp>,
+    /// As [`Consent::barred`], of templates over WhatsApp and the opt-out from those.
+    #[serde(default)]
+    pub templates_barred: u64,
+    /// The last message that was there when the peer last opted in. What a carrier says of it or of one
+    /// before is older than that wish. 0 for none.
+    #[serde(default)]
+    taken_back: u64,
 }
 
 impl Consent {
@@ -165,17 +174,35 @@ impl Consent {
                     since,
                     cause: event.cause,
                 });
-                if event.cause.is_from_everything() {
-                    self.barred = last.get();
+                match event.cause.is_from_everything() {
+                    true => self.barred = last.get(),
+                    false => self.templates_barred = last.get(),
                 }
             }
-            ConsentChange::OptedIn => self.opt_out = None,
+            ConsentChange::OptedIn => {
+                self.opt_out = None;
+                self.taken_back = last.get();
+            }
         }
     }
 
     /// Whether a message of the conversation is not to be handed to a carrier any more.
-    pub fn bars(&self, message: MessageId) -> bool {
-        message.get() <= self.barred
+    pub fn bars(&self, message: MessageId, is_template: bool) -> bool {
+        message.get() <= self.barred || (is_template && message.get() <= self.templates_barred)
+    }
+
+    /// Whether an opt-out is what a carrier says of a message from before the peer opted in.
+    fn has_taken_back(&self, event: &ConsentEvent) -> bool {
+        let is_lesson = match event.cause {
+            ConsentCause::Carrier | ConsentCause::WhatsApp => {
+                event.change == ConsentChange::OptedOut
+            }
+            ConsentCause::Keyword | ConsentCause::Operator | ConsentCause::Agent => false,
+        };
+        is_lesson
+            && event
+                .evidence
+                .is_some_and(|message| message.get() <= self.taken_back)
     }
 }
 
@@ -183,9 +210,13 @@ impl Consent {
 ///
 /// An opt-out from everything takes the place of one from WhatsApp's templates, and never the other way;
 /// that somebody wants WhatsApp's templates again ends no opt-out from everything. What a carrier tells of
-/// again, or late, is known by its time.
+/// again, or late, is known by its time, or by the message that it says it of.
 pub fn decide(state: Option<&Conversation>, event: ConsentEvent) -> Option<ConsentEvent> {
-    let known = state.and_then(|state| state.consent.as_ref()?.stated_at);
+    let consent = state.and_then(|state| state.consent.as_deref());
+    if consent.is_some_and(|consent| consent.has_taken_back(&event)) {
+        return None;
+    }
+    let known = consent.and_then(|consent| consent.stated_at);
     if event
         .stated_at
         .is_some_and(|stated_at| known.is_some_and(|known| stated_at <= known))
@@ -217,6 +248,17 @@ pub enum Heard {
     Help,
     /// It means nothing here, as START from one who gets messages: it is a message like any other.
     Nothing,
+}
+
+/// The word that a peer's message consists of, if it is one that the peer wrote or chose.
+pub fn word_of(text: &str, content: Option<&Content>, peer: &Peer) -> Option<Word> {
+    let language = || Language::of_peer(peer);
+    match content.map(|content| content.kind) {
+        // A carrier's words about the peer, or a reaction to what we wrote.
+        Some(ContentKind::Unsupported | ContentKind::Reaction) => None,
+        Some(ContentKind::Interactive) => Word::read_button(text, language()),
+        Some(_) | None => Word::read(text, language()),
+    }
 }
 
 /// Decides what a word comes to that a peer's message consists of.

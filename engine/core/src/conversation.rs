@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::auto_reply::{AutoReplied, RuleId};
 use crate::batch::BatchPlace;
 use crate::channel::Channel;
-use crate::consent::{Consent, OptOut};
+use crate::consent::{self, Consent, Heard, OptOut};
 use crate::content::{Content, ContentKind};
 use crate::event::Event;
 use crate::ids::{
@@ -299,7 +299,8 @@ fn check_window(state: Option<&Conversation>, now: Timestamp) -> Result<(), Refu
 /// Decides to take in what a carrier brings.
 ///
 /// `indexed` is the message that the records' index holds under the carrier's id; it is looked up where
-/// [`Conversation::wants_index`] says so.
+/// [`Conversation::wants_index`] says so. A word that changes the peer's consent is taken in whether the number
+/// has the channel or not: the wish counts when it has it again.
 ///
 /// # Errors
 /// The number cannot carry the channel.
@@ -310,7 +311,6 @@ pub fn decide_receive(
     indexed: Option<MessageId>,
     fresh: &mut dyn FnMut() -> Extent,
 ) -> Result<Receiving, Refusal> {
-    pair.number.may_carry(command.channel)?;
     if let Some(known) = indexed {
         return Ok(Receiving::Duplicate(known));
     }
@@ -318,6 +318,10 @@ pub fn decide_receive(
         && let Some(known) = state.inbound_message(command.carrier, id)
     {
         return Ok(Receiving::Duplicate(known));
+    }
+    match pair.number.may_carry(command.channel) {
+        Err(Refusal::ChannelDisabled { .. }) if changes_consent(state, pair, &command) => {}
+        carries => carries?,
     }
     let Place {
         conversation,
@@ -341,6 +345,14 @@ pub fn decide_receive(
         alias: command.alias,
     }));
     Ok(Receiving::New(message, events))
+}
+
+/// Whether what a carrier brings is a word that changes the peer's consent.
+fn changes_consent(state: Option<&Conversation>, pair: Pair<'_>, command: &ReceiveMessage) -> bool {
+    let word = consent::word_of(&command.body, command.content.as_deref(), pair.peer);
+    // Which message it is makes no difference to that.
+    let heard = word.map(|word| consent::hear(state, &word, MessageId(0)));
+    matches!(heard, Some(Heard::Change(_)))
 }
 
 impl Conversation {

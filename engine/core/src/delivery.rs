@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::channel::Channel;
+use crate::content::ContentKind;
 use crate::ids::{AccountId, BatchId, CarrierMessageId, ConversationId, MessageId, NumberId};
 use crate::message::Accepted;
 use crate::money::Micros;
@@ -293,6 +294,9 @@ pub struct InFlight {
     /// Whether it goes in quiet hours too.
     #[serde(default)]
     pub is_urgent: bool,
+    /// Whether it is a template, which a peer can opt out of alone.
+    #[serde(default)]
+    pub is_template: bool,
 }
 
 impl InFlight {
@@ -315,6 +319,10 @@ impl InFlight {
                 None => Delivery::new(),
             },
             is_urgent: fact.is_urgent,
+            is_template: fact
+                .content
+                .as_ref()
+                .is_some_and(|content| content.kind == ContentKind::Template),
         }
     }
 

@@ -1,9 +1,13 @@
 //! The form in which texts are compared: as people type, not as machines store.
 
+use std::borrow::Cow;
 use std::iter;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 /// A text without what people do not mean by it: case, punctuation and space around it, how much space
-/// is inside, typographic quotes and dashes, fullwidth forms, what does not show.
+/// is inside, typographic quotes and dashes, fullwidth forms, what does not show, whether a letter and its
+/// marks are one character or several.
 ///
 /// A text of punctuation alone keeps it: `?` may be a keyword.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +17,7 @@ impl Folded {
     /// Folds a text.
     pub fn new(text: &str) -> Folded {
         let mut folded = String::with_capacity(text.len());
-        for c in text.chars().filter(|c| !is_invisible(*c)) {
+        for c in composed(text).chars().filter(|c| !is_invisible(*c)) {
             if c.is_whitespace() {
                 if !folded.ends_with(' ') {
                     folded.push(' ');
@@ -22,6 +26,8 @@ impl Folded {
                 folded.extend(fold_case(plain(c)));
             }
         }
+        // Some letters have no upper case of one character: they fall apart on the way.
+        let folded = composed(&folded);
         let bare = folded.trim_matches(|c| c == ' ' || is_punctuation(c));
         let kept = if bare.is_empty() { folded.trim() } else { bare };
         Folded(kept.into())
@@ -35,6 +41,14 @@ impl Folded {
     /// The folded text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The canonical composition (NFC, Unicode's annex 15): handsets write `ê` as one character and as two.
+fn composed(text: &str) -> Cow<'_, str> {
+    match text.is_ascii() {
+        true => Cow::Borrowed(text),
+        false => ComposingNormalizerBorrowed::new_nfc().normalize(text),
     }
 }
 

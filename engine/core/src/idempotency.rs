@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, BatchId, MailId, MessageId};
+use crate::money::Micros;
 use crate::pool::Pool;
 use crate::time::Timestamp;
 use crate::webhook::endpoint::Endpoint;
@@ -105,11 +106,13 @@ pub enum GuardedRoute {
     TwilioMessage,
     /// A pool of numbers.
     Pool,
+    /// Money for a wallet, by an operator.
+    TopUp,
 }
 
 impl GuardedRoute {
     /// Every route.
-    pub const ALL: [GuardedRoute; 7] = [
+    pub const ALL: [GuardedRoute; 8] = [
         GuardedRoute::Message,
         GuardedRoute::PortalMessage,
         GuardedRoute::Endpoint,
@@ -117,6 +120,7 @@ impl GuardedRoute {
         GuardedRoute::Batch,
         GuardedRoute::TwilioMessage,
         GuardedRoute::Pool,
+        GuardedRoute::TopUp,
     ];
 
     /// The number that a key's hash is made with; it never changes its meaning.
@@ -129,6 +133,7 @@ impl GuardedRoute {
             GuardedRoute::Batch => 5,
             GuardedRoute::TwilioMessage => 6,
             GuardedRoute::Pool => 7,
+            GuardedRoute::TopUp => 8,
         }
     }
 }
@@ -189,6 +194,9 @@ pub enum GuardedAnswer {
     /// A pool was made: it as it was then.
     #[serde(rename = "p")]
     Pool(Box<Pool>),
+    /// A wallet was topped up with so much.
+    #[serde(rename = "t")]
+    TopUp(Micros),
 }
 
 /// A request with a key was carried out.

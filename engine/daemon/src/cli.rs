@@ -217,6 +217,10 @@ pub(crate) enum WalletCommand {
         /// Euros, as 25 or 10.50.
         #[arg(long)]
         amount: String,
+        /// The idempotency key of a top-up that had no answer: it is not carried out twice. A fresh one unless
+        /// given.
+        #[arg(long)]
+        key: Option<String>,
         #[command(flatten)]
         daemon: DaemonArgs,
     },

@@ -28,7 +28,7 @@ pub(crate) enum Answer {
     Refused(String),
 }
 
-/// Sends one command to a running daemon.
+/// Sends one command to a running daemon, under an idempotency key if it has one.
 ///
 /// # Errors
 /// No daemon can be reached.
@@ -37,6 +37,7 @@ pub(crate) fn call(
     method: Method,
     path: &str,
     body: Option<Value>,
+    key: Option<&str>,
 ) -> anyhow::Result<Answer> {
     let dir = daemon.data_dir.display();
     let address = match daemon.ops {
@@ -53,7 +54,7 @@ pub(crate) fn call(
     runtime.block_on(async {
         tokio::time::timeout(
             ANSWER_TIMEOUT,
-            exchange(address, &token, method, path, body),
+            exchange((address, &token), method, path, body, key),
         )
         .await
         .with_context(|| {
@@ -66,21 +67,24 @@ pub(crate) fn call(
 }
 
 async fn exchange(
-    address: SocketAddr,
-    token: &str,
+    (address, token): (SocketAddr, &str),
     method: Method,
     path: &str,
     body: Option<Value>,
+    key: Option<&str>,
 ) -> anyhow::Result<Answer> {
     let client: Client<HttpConnector, Full<Bytes>> =
         Client::builder(TokioExecutor::new()).build_http();
     let bytes = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(format!("http://{address}{path}"))
         .header("authorization", format!("Bearer {token}"))
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(bytes)))?;
+        .header("content-type", "application/json");
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    let request = request.body(Full::new(Bytes::from(bytes)))?;
     let response = client
         .request(request)
         .await

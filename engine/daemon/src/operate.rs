@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -11,6 +12,9 @@ use crate::cli::{
 };
 use crate::client::{Answer, call};
 use crate::exit;
+
+/// Random bytes of an idempotency key.
+const KEY_BYTES: usize = 16;
 
 pub(crate) fn account(command: AccountCommand) -> ExitCode {
     match command {
@@ -117,14 +121,32 @@ pub(crate) fn wallet(command: WalletCommand) -> ExitCode {
     let WalletCommand::TopUp {
         account,
         amount,
+        key,
         daemon,
     } = command;
-    report(
-        &daemon,
-        Method::POST,
-        &format!("/ops/accounts/{account}/top-up"),
-        Some(json!({ "amount": amount })),
+    let key = match key.map_or_else(fresh_key, Ok) {
+        Ok(key) => key,
+        Err(error) => {
+            eprintln!("didfarm: no random key can be made: {error}");
+            return exit::INTERNAL.into();
+        }
+    };
+    let path = format!("/ops/accounts/{account}/top-up");
+    let body = json!({ "amount": amount });
+    let called = call(&daemon, Method::POST, &path, Some(body), Some(&key));
+    // It may have been carried out all the same.
+    told(
+        called.with_context(|| {
+            format!("no answer came: the same command with --key {key} happens once")
+        }),
     )
+}
+
+/// An idempotency key that nothing else has.
+fn fresh_key() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 pub(crate) fn carrier(command: CarrierCommand) -> ExitCode {
@@ -167,7 +189,11 @@ fn list(daemon: &DaemonArgs, path: &str, RowsArgs { limit }: RowsArgs) -> ExitCo
 
 /// Calls, and prints the answer as JSON on stdout or the refusal on stderr.
 fn report(daemon: &DaemonArgs, method: Method, path: &str, body: Option<Value>) -> ExitCode {
-    match call(daemon, method, path, body) {
+    told(call(daemon, method, path, body, None))
+}
+
+fn told(called: anyhow::Result<Answer>) -> ExitCode {
+    match called {
         Ok(Answer::Done(answer)) => {
             println!("{answer:#}");
             ExitCode::SUCCESS

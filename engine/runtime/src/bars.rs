@@ -7,14 +7,46 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use didfarm_core::consent::Consent;
+use didfarm_core::delivery::InFlight;
 use didfarm_core::ids::{ConversationId, MessageId};
 use rustc_hash::{FxHashMap, FxHashSet};
+
+/// The last messages of a conversation that do not go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Upto {
+    /// Whatever it is.
+    all: u64,
+    /// If it is a template.
+    templates: u64,
+}
+
+impl Upto {
+    /// What a conversation says.
+    pub(crate) fn of(consent: &Consent) -> Upto {
+        Upto {
+            all: consent.barred,
+            templates: consent.templates_barred,
+        }
+    }
+
+    /// Whether a message does not go.
+    pub(crate) fn holds(self, message: MessageId, is_template: bool) -> bool {
+        message.get() <= self.all || (is_template && message.get() <= self.templates)
+    }
+
+    fn max(self, other: Upto) -> Upto {
+        Upto {
+            all: self.all.max(other.all),
+            templates: self.templates.max(other.templates),
+        }
+    }
+}
 
 /// A conversation's bar.
 #[derive(Debug, Clone, Copy)]
 struct Bar {
-    /// The last message that does not go.
-    upto: MessageId,
+    upto: Upto,
     /// Whether its entry is durable, and the delivery supervisor knows every message before it.
     heard: bool,
 }
@@ -36,7 +68,7 @@ impl Bars {
     pub(crate) fn raise<T>(
         &self,
         conversation: ConversationId,
-        upto: MessageId,
+        upto: Upto,
         append: impl FnOnce() -> T,
     ) -> T {
         let mut raised = self.lock();
@@ -47,7 +79,7 @@ impl Bars {
     }
 
     /// Raises what the records say, before anything is handed over.
-    pub(crate) fn restore(&self, barred: impl IntoIterator<Item = (ConversationId, MessageId)>) {
+    pub(crate) fn restore(&self, barred: impl IntoIterator<Item = (ConversationId, Upto)>) {
         let mut raised = self.lock();
         for (conversation, upto) in barred {
             put(&mut raised, conversation, upto, true);
@@ -56,14 +88,13 @@ impl Bars {
     }
 
     /// Whether a message does not go.
-    pub(crate) fn holds(&self, conversation: ConversationId, message: MessageId) -> bool {
+    pub(crate) fn holds(&self, open: &InFlight) -> bool {
         if self.count.load(Ordering::SeqCst) == 0 {
             return false;
         }
         let raised = self.lock();
-        raised
-            .get(&conversation)
-            .is_some_and(|bar| message <= bar.upto)
+        let bar = raised.get(&open.conversation);
+        bar.is_some_and(|bar| bar.upto.holds(open.message, open.is_template))
     }
 
     /// Notes that a bar's entry is durable.
@@ -73,8 +104,8 @@ impl Bars {
         }
     }
 
-    /// Every bar with the last message that it holds; `None` when there is none.
-    pub(crate) fn list(&self) -> Option<FxHashMap<ConversationId, MessageId>> {
+    /// Every bar with the last messages that it holds; `None` when there is none.
+    pub(crate) fn list(&self) -> Option<FxHashMap<ConversationId, Upto>> {
         if self.count.load(Ordering::SeqCst) == 0 {
             return None;
         }
@@ -93,7 +124,7 @@ impl Bars {
 fn put(
     raised: &mut FxHashMap<ConversationId, Bar>,
     conversation: ConversationId,
-    upto: MessageId,
+    upto: Upto,
     heard: bool,
 ) {
     let bar = raised.entry(conversation).or_insert(Bar { upto, heard });
@@ -103,36 +134,88 @@ fn put(
 
 #[cfg(test)]
 mod tests {
+    use didfarm_core::channel::Channel;
+    use didfarm_core::delivery::Delivery;
+    use didfarm_core::ids::{AccountId, NumberId};
+    use didfarm_core::money::Micros;
+    use didfarm_core::time::Timestamp;
+
     use super::*;
 
     const PAIR: ConversationId = ConversationId(7);
     const OTHER: ConversationId = ConversationId(8);
 
+    fn upto(message: u64) -> Upto {
+        Upto {
+            all: message,
+            templates: 0,
+        }
+    }
+
+    /// A message that waits.
+    fn open(conversation: ConversationId, message: u64, is_template: bool) -> InFlight {
+        InFlight {
+            message: MessageId(message),
+            account: AccountId(1),
+            number: NumberId(1),
+            conversation,
+            channel: Channel::WhatsApp,
+            charge: Micros::ZERO,
+            accepted_at: Timestamp(0),
+            phase_at: Timestamp(0),
+            valid_until: Timestamp(0),
+            batch: None,
+            has_status_url: false,
+            delivery: Delivery::new(),
+            is_urgent: false,
+            is_template,
+        }
+    }
+
+    fn holds(bars: &Bars, conversation: ConversationId, message: u64) -> bool {
+        bars.holds(&open(conversation, message, false))
+    }
+
+    #[test]
+    fn a_bar_of_templates_lets_everything_else_through() {
+        let bars = Bars::default();
+        let templates = Upto {
+            all: 2,
+            templates: 5,
+        };
+        bars.raise(PAIR, templates, || ());
+        assert!(holds(&bars, PAIR, 2) && !holds(&bars, PAIR, 3));
+        assert!(bars.holds(&open(PAIR, 5, true)) && !bars.holds(&open(PAIR, 6, true)));
+        // A later one never takes back what an earlier one holds.
+        bars.raise(PAIR, upto(3), || ());
+        assert!(holds(&bars, PAIR, 3) && bars.holds(&open(PAIR, 5, true)));
+    }
+
     #[test]
     fn a_bar_holds_what_came_before_it_and_nothing_else() {
         let bars = Bars::default();
         assert!(bars.list().is_none());
-        bars.raise(PAIR, MessageId(5), || ());
-        assert!(bars.holds(PAIR, MessageId(1)) && bars.holds(PAIR, MessageId(5)));
-        assert!(!bars.holds(PAIR, MessageId(6)) && !bars.holds(OTHER, MessageId(1)));
-        bars.raise(PAIR, MessageId(9), || ());
-        assert!(bars.holds(PAIR, MessageId(6)));
+        bars.raise(PAIR, upto(5), || ());
+        assert!(holds(&bars, PAIR, 1) && holds(&bars, PAIR, 5));
+        assert!(!holds(&bars, PAIR, 6) && !holds(&bars, OTHER, 1));
+        bars.raise(PAIR, upto(9), || ());
+        assert!(holds(&bars, PAIR, 6));
     }
 
     #[test]
     fn a_bar_comes_down_once_it_was_heard_and_nothing_is_open_behind_it() {
         let bars = Bars::default();
         let nothing = FxHashSet::default();
-        bars.raise(PAIR, MessageId(5), || ());
+        bars.raise(PAIR, upto(5), || ());
         bars.settle(&nothing);
-        assert!(bars.holds(PAIR, MessageId(5)), "it was not heard");
+        assert!(holds(&bars, PAIR, 5), "it was not heard");
         bars.heard(PAIR);
         bars.settle(&FxHashSet::from_iter([PAIR]));
-        assert!(bars.holds(PAIR, MessageId(5)), "something is open");
+        assert!(holds(&bars, PAIR, 5), "something is open");
         bars.settle(&nothing);
-        assert!(!bars.holds(PAIR, MessageId(5)) && bars.list().is_none());
-        bars.restore([(OTHER, MessageId(3))]);
-        assert!(bars.holds(OTHER, MessageId(3)));
+        assert!(!holds(&bars, PAIR, 5) && bars.list().is_none());
+        bars.restore([(OTHER, upto(3))]);
+        assert!(holds(&bars, OTHER, 3));
         bars.settle(&nothing);
         assert!(bars.list().is_none());
     }
@@ -141,9 +224,7 @@ mod tests {
     fn whoever_looks_while_an_entry_is_appended_sees_the_bar() {
         let bars = Bars::default();
         std::thread::scope(|scope| {
-            let looks = bars.raise(PAIR, MessageId(5), || {
-                scope.spawn(|| bars.holds(PAIR, MessageId(5)))
-            });
+            let looks = bars.raise(PAIR, upto(5), || scope.spawn(|| holds(&bars, PAIR, 5)));
             assert!(looks.join().unwrap());
         });
     }

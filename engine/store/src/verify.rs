@@ -23,7 +23,7 @@
 //! | V16 | The attempts are those that results name, each under its own key and with all of its body. |
 //! | V17 | A mail lies under its own key and is of an account that exists; the ring of those that were given up has the last ones and no more. |
 //! | V18 | The parts of auto-reply rules make whole rules, of numbers that exist. |
-//! | V19 | An idempotency key is of an account that exists; the message that it leads to is that account's, outbound, and was accepted at the time of the key. |
+//! | V19 | An idempotency key is of an account that exists; the message that it leads to is that account's, outbound, and was accepted at the time of the key; a batch that it leads to was begun then or before. |
 //! | V20 | Every ledger entry tells the balance after it, which is the sum of its account's entries up to it; a month of SMS on a number is paid once. |
 //! | V21 | An opt-out lies under its own key and is of a conversation that exists, its account and number; it is kept as one that holds exactly when its conversation says so, with the same cause. |
 //! | V22 | A batch lies under its own key; it counts its messages by their status, and its refused rows; every row that was accepted leads to a message of the batch, and there are no other messages of it. |

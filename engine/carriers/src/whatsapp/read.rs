@@ -21,6 +21,7 @@ use super::numbers::Numbers;
 use super::reasons;
 use super::said::{self, Said};
 use super::tolerant::{Code, Text};
+use super::wa_id;
 use super::wire::{self, Contact, MediaObject, Message, Place, Status, UserPreference, Value};
 use crate::Receipt;
 use crate::callback::{Callback, Inbound, Preference, Unreadable};
@@ -151,7 +152,7 @@ impl Reading<'_> {
                 return;
             }
         };
-        let by_number = preference.wa_id.as_deref().and_then(party::number);
+        let by_number = preference.wa_id.as_deref().and_then(wa_id::number);
         let by_name = || name(&preference.user_id);
         let Some(peer) = by_number.map(Peer::Number).or_else(by_name) else {
             self.callback.malformed += 1;
@@ -255,7 +256,7 @@ fn sender(message: &Message<'_>) -> Option<(Peer, Option<Peer>)> {
     let number = message
         .from
         .as_deref()
-        .and_then(party::number)
+        .and_then(wa_id::number)
         .map(Peer::Number);
     let user = name(&message.from_user_id).or_else(|| name(&message.from_parent_user_id));
     match (number, user) {

@@ -34,6 +34,23 @@ fn a_text_has_its_sender_its_number_and_its_name() {
 }
 
 #[test]
+fn a_mexican_id_is_read_as_the_number_that_sms_comes_from() {
+    let mut one = message(json!({ "type": "text", "text": { "body": "alto" } }));
+    one["from"] = json!("5215512345678");
+    let mut body = messages(json!([one]));
+    let contact = json!({ "wa_id": "5215512345678", "profile": { "name": "Ana" } });
+    body["entry"][0]["changes"][0]["value"]["contacts"] = json!([contact]);
+    let callback = read(&body);
+    let inbound = &callback.inbound[0];
+    assert_eq!(inbound.from.to_string(), "+525512345678");
+    let name = inbound
+        .content
+        .as_ref()
+        .and_then(|content| content.profile_name.as_deref());
+    assert_eq!(name, Some("Ana"));
+}
+
+#[test]
 fn a_text_of_someone_without_a_name_has_no_content() {
     let mut body = messages(json!([message(
         json!({ "type": "text", "text": { "body": "x" } })

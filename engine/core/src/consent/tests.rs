@@ -131,14 +131,83 @@ fn what_was_there_when_the_peer_opted_out_stays_barred_when_it_opts_in_again() {
         3,
     );
     let consent = state.consent.as_deref().unwrap();
-    assert!(consent.bars(message(1)) && consent.bars(message(3)));
-    assert!(!consent.bars(message(4)) && !consent.bars(Extent(8).message(1)));
+    assert!(consent.bars(message(1), false) && consent.bars(message(3), false));
+    assert!(!consent.bars(message(4), false) && !consent.bars(Extent(8).message(1), false));
+}
+
+#[test]
+fn whatsapps_opt_out_bars_templates_alone() {
+    let mut state = conversation();
+    let message = |ordinal| Extent(7).message(ordinal);
+    state.ordinal = 2;
+    let out = ConsentChange::OptedOut;
+    apply(&mut state, event(out, ConsentCause::Keyword), 2);
+    apply(
+        &mut state,
+        event(ConsentChange::OptedIn, ConsentCause::Keyword),
+        3,
+    );
+    state.ordinal = 4;
+    apply(&mut state, event(out, ConsentCause::WhatsApp), 4);
+    let consent = state.consent.as_deref().unwrap();
+    assert!(consent.bars(message(2), false) && !consent.bars(message(3), false));
+    assert!(consent.bars(message(4), true) && !consent.bars(message(5), true));
+}
+
+#[test]
+fn what_a_carrier_says_of_a_message_from_before_the_peer_opted_in_is_nothing_new() {
+    let lesson = |ordinal, cause| ConsentEvent {
+        evidence: Some(Extent(7).message(ordinal)),
+        ..event(ConsentChange::OptedOut, cause)
+    };
+    let mut state = conversation();
+    state.ordinal = 2;
+    apply(
+        &mut state,
+        event(ConsentChange::OptedOut, ConsentCause::Keyword),
+        2,
+    );
+    // The START is the third message.
+    state.ordinal = 3;
+    apply(
+        &mut state,
+        event(ConsentChange::OptedIn, ConsentCause::Keyword),
+        3,
+    );
+    for cause in [ConsentCause::Carrier, ConsentCause::WhatsApp] {
+        assert!(!apply(&mut state, lesson(1, cause), 4), "{cause:?}");
+        assert!(!apply(&mut state, lesson(3, cause), 4), "{cause:?}");
+    }
+    assert!(apply(&mut state, lesson(4, ConsentCause::Carrier), 5));
+}
+
+#[test]
+fn a_message_is_a_word_by_what_it_is_and_who_wrote_it() {
+    let peer = |text| Peer::parse(text).unwrap();
+    let (finn, spaniard) = (peer("+358401234567"), peer("+34612345678"));
+    let word = |text, kind: Option<ContentKind>, peer: &Peer| {
+        let content = kind.map(Content::of);
+        word_of(text, content.as_ref(), peer).map(|word| word.meaning)
+    };
+    assert_eq!(word("seis", None, &finn), Some(Meaning::Stop));
+    assert_eq!(word("seis", None, &spaniard), None);
+    assert_eq!(
+        word("cancel", Some(ContentKind::Text), &finn),
+        Some(Meaning::Stop)
+    );
+    let chosen = Some(ContentKind::Interactive);
+    assert_eq!(word("Cancel", chosen, &finn), None);
+    assert_eq!(word("Stop promotions", chosen, &finn), Some(Meaning::Stop));
+    assert_eq!(word("Start", chosen, &finn), None);
+    for kind in [ContentKind::Unsupported, ContentKind::Reaction] {
+        assert_eq!(word("stop", Some(kind), &finn), None);
+    }
 }
 
 #[test]
 fn words_are_heard_for_what_they_change() {
     let mut state = conversation();
-    let word = |text| Word::read(text).unwrap();
+    let word = |text| Word::read(text, Language::English).unwrap();
     let message = Extent(7).message(1);
     let hear = |state: &Conversation, text| hear(Some(state), &word(text), message);
     assert_eq!(hear(&state, "start"), Heard::Nothing);

@@ -194,7 +194,7 @@ mod tests {
             for meaning in [Meaning::Stop, Meaning::Start, Meaning::Help] {
                 let text = language.text(meaning);
                 assert_eq!(segments::count(text).segments, 1, "{language:?} {text}");
-                assert_eq!(Word::read(text), None, "{text}");
+                assert_eq!(Word::read(text, *language), None, "{text}");
             }
         }
     }

@@ -121,6 +121,15 @@ impl AccountActor {
     }
 }
 
+/// What a command with an idempotency key is answered with.
+fn answer(event: &AccountEvent) -> Option<GuardedAnswer> {
+    match event {
+        AccountEvent::PoolSet(pool) => Some(GuardedAnswer::Pool(pool.clone())),
+        AccountEvent::ToppedUp(amount) => Some(GuardedAnswer::TopUp(*amount)),
+        _ => None,
+    }
+}
+
 /// The countries that are open to an account.
 pub(super) fn open_to(engine: &Shared, account: &Account) -> Option<Countries> {
     let open = account.destinations_open.clone();
@@ -151,13 +160,9 @@ impl Handler<Operate> for AccountActor {
         let at = self.engine.now();
         if let AccountEvent::PoolSet(pool) = &event {
             view.pool = Some(pool.id);
-            let answer = || GuardedAnswer::Pool(pool.clone());
-            events.extend(
-                operate
-                    .guard
-                    .as_mut()
-                    .map(|guard| guard.event(answer(), at)),
-            );
+        }
+        if let (Some(guard), Some(answer)) = (&mut operate.guard, answer(&event)) {
+            events.push(guard.event(answer, at));
         }
         let (engine, handle) = (Arc::clone(&self.engine), Arc::clone(&self.handle));
         let effect: RootEffect = Box::new(move |_| {

@@ -35,6 +35,7 @@ use super::partition::Effect;
 use crate::abuse::Counted;
 use crate::account::{AccountHandle, Place};
 use crate::admission::Permit;
+use crate::bars::Upto;
 use crate::batches::RowReply;
 use crate::idempotency::Guard;
 use crate::meters::Kind;
@@ -127,8 +128,8 @@ struct Turn {
     leaves: bool,
     /// Whether there is a message among the events.
     has_message: bool,
-    /// The conversation whose messages up to this one do not go any more.
-    bar: Option<(ConversationId, MessageId)>,
+    /// The conversation whose messages up to these do not go any more.
+    bar: Option<(ConversationId, Upto)>,
 }
 
 impl Turn {

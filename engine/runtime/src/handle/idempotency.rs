@@ -9,13 +9,13 @@ use didfarm_core::message::Message;
 use didfarm_core::peer::Peer;
 use didfarm_core::time::Timestamp;
 use didfarm_core::webhook::endpoint::Endpoint;
-use didfarm_store::records::Records;
 use didfarm_store::records::round::GuardedRow;
 use didfarm_webhooks::Secret;
 use tokio::sync::oneshot;
 
 use super::EngineHandle;
 use super::reads::damaged;
+use crate::idempotency::sweep::is_kept;
 use crate::idempotency::table::Look;
 use crate::idempotency::{
     ClaimError, Claimed, GuardedRoute, IdempotencyKey, fingerprint_of, hash_of,
@@ -119,21 +119,22 @@ async fn stored(
 ) -> Result<Option<GuardedRow>, ReadError> {
     let permit = shared.admission.admit().ok_or(Unavailable::Busy)?;
     let (reply, answer) = oneshot::channel();
-    let (records, now) = (shared.records.clone(), shared.now());
+    let engine = Arc::clone(shared);
     shared.readers.run(Box::new(move || {
         let _permit = permit;
         // The asker may leave now.
-        let _ = reply.send(find(&records, &slots, key));
+        let _ = reply.send(find(&engine, &slots, key));
     }));
     let found = answer.await;
-    let row = found.unwrap_or(Err(ReadError::Unavailable(Unavailable::Faulted)))?;
-    Ok(row.filter(|row| !shared.keys.is_expired(row.at, now)))
+    found.unwrap_or(Err(ReadError::Unavailable(Unavailable::Faulted)))
 }
 
-fn find(records: &Records, slots: &[Slot], key: KeyHash) -> Result<Option<GuardedRow>, ReadError> {
+fn find(shared: &Shared, slots: &[Slot], key: KeyHash) -> Result<Option<GuardedRow>, ReadError> {
     for slot in slots {
-        if let Some(row) = records.guarded(*slot, key).map_err(damaged)? {
-            return Ok(Some(row));
+        let row = shared.records.guarded(*slot, key).map_err(damaged)?;
+        if let Some(row) = row {
+            let is_kept = is_kept(shared, &row, shared.now()).map_err(damaged)?;
+            return Ok(is_kept.then_some(row));
         }
     }
     Ok(None)

@@ -84,8 +84,21 @@ impl EngineHandle {
         account: AccountId,
         amount: Micros,
     ) -> Result<AccountView, OperateError> {
-        self.on_account(account, AccountCommand::TopUp(amount))
-            .await
+        self.top_up_guarded(account, amount, None).await
+    }
+
+    /// Adds money to a wallet, under an idempotency key if there is a guard.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn top_up_guarded(
+        &self,
+        account: AccountId,
+        amount: Micros,
+        guard: Option<Box<Guard>>,
+    ) -> Result<AccountView, OperateError> {
+        let command = AccountCommand::TopUp(amount);
+        self.on_account_guarded(account, command, guard).await
     }
 
     /// Sets an account's own limit.
@@ -261,6 +274,16 @@ impl EngineHandle {
     /// Every account.
     pub async fn accounts(&self) -> Vec<AccountView> {
         self.root.send(ListAccounts).await.unwrap_or_default()
+    }
+
+    /// An account.
+    ///
+    /// # Errors
+    /// See [`OperateError`].
+    pub async fn account(&self, id: AccountId) -> Result<AccountView, OperateError> {
+        let mut accounts = self.accounts().await.into_iter();
+        let found = accounts.find(|account| account.id == id);
+        found.ok_or(OperateError::AccountUnknown { account: id })
     }
 
     /// Numbers in quarantine.

@@ -1,14 +1,18 @@
 //! Old keys are forgotten page by page, and at the start the filters learn the keys that there are.
 //!
+//! A batch that goes on keeps its key: it is carried over to the slot of the time, so that what is old lies
+//! in front and slots empty themselves whatever goes on.
+//!
 //! Both read on the readers' threads, a page at a time, so that customers' reads come between two pages.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use didfarm_core::event::{Entry, Event};
-use didfarm_core::idempotency::{KeyHash, Slot};
+use didfarm_core::idempotency::{Guarded, GuardedAnswer, KeyHash, Slot};
 use didfarm_core::time::Timestamp;
 use didfarm_store::records::RecordsError;
+use didfarm_store::records::round::GuardedRow;
 use didfarm_store::seq::Seq;
 
 use super::table::KeyTable;
@@ -78,10 +82,61 @@ fn sweep(shared: &Shared) -> Result<Swept, RecordsError> {
         shared.keys.slots.prune(&stored, now, age_s);
         return Ok(Swept::Nothing);
     }
-    let forgotten = old.len();
-    let events = vec![Event::KeysForgotten(old)];
+    let (mut leaving, mut kept) = (Vec::with_capacity(old.len()), Vec::new());
+    for (slot, key, row) in old {
+        if is_kept(shared, &row, now)? {
+            // A request that comes with it just now keeps it where it is until the next look.
+            if !shared.keys.carry(key, row.fingerprint) {
+                continue;
+            }
+            kept.push((key, row));
+        }
+        leaving.push((slot, key));
+    }
+    if leaving.is_empty() {
+        return Ok(Swept::NotNow);
+    }
+    let forgotten = leaving.len() - kept.len();
+    let carry = |(key, row): &(KeyHash, GuardedRow)| {
+        Event::Guarded(Box::new(Guarded {
+            slot: shared.keys.place(*key, now),
+            account: row.account,
+            key: *key,
+            fingerprint: row.fingerprint,
+            answer: row.answer.clone(),
+        }))
+    };
+    let mut events = vec![Event::KeysForgotten(leaving)];
+    events.extend(kept.iter().map(carry));
     let seq = shared.journal.append(Entry { at: now, events });
+    for (key, _) in &kept {
+        shared.keys.carried(*key, seq);
+    }
     Ok(Swept::Page(seq, forgotten))
+}
+
+/// Whether a key is still kept: for its age, but a batch's for as long as the batch may be gone on with.
+///
+/// # Errors
+/// The record of the batch is damaged.
+pub(crate) fn is_kept(
+    shared: &Shared,
+    row: &GuardedRow,
+    now: Timestamp,
+) -> Result<bool, RecordsError> {
+    let batch = match row.answer {
+        GuardedAnswer::Batch(id) if shared.batches.writes(id) => return Ok(true),
+        GuardedAnswer::Batch(id) => shared.records.batch(row.account, id)?,
+        GuardedAnswer::Message(..)
+        | GuardedAnswer::Endpoint(_)
+        | GuardedAnswer::Mail(_)
+        | GuardedAnswer::Pool(_)
+        | GuardedAnswer::TopUp(_) => None,
+    };
+    Ok(match batch {
+        Some(batch) => !batch.is_key_expired(now, shared.keys.age_s()),
+        None => !shared.keys.is_expired(row.at, now),
+    })
 }
 
 /// Has the filters read what the records hold, page by page.

@@ -122,7 +122,12 @@ impl KeyTable {
             Some(held) => match &held.stage {
                 // Whether it happened is not known, and so neither which body is the first one's.
                 Stage::InDoubt(upto) => (*upto > applied).then_some(Look::InProgress),
-                Stage::Appended { at, .. } if self.is_expired(*at, now) => None,
+                // How long a batch's key is kept, its record tells: until the records hold it, it is kept.
+                Stage::Appended { at, answer, .. }
+                    if !matches!(answer, GuardedAnswer::Batch(_)) && self.is_expired(*at, now) =>
+                {
+                    None
+                }
                 Stage::UnderWay | Stage::Appended { .. } if held.fingerprint != fingerprint => {
                     Some(Look::Reused)
                 }
@@ -168,6 +173,29 @@ impl KeyTable {
 
     pub(super) fn free(&self, key: KeyHash) {
         self.shard(key).held.remove(&key);
+    }
+
+    /// Holds a key that is being carried over to another slot, so that nobody looks for it meanwhile; says
+    /// whether nobody had it. It is held until [`KeyTable::carried`] and the records say where it is.
+    pub(super) fn carry(&self, key: KeyHash, fingerprint: Fingerprint) -> bool {
+        use std::collections::hash_map::Entry;
+        match self.shard(key).held.entry(key) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                let stage = Stage::InDoubt(Seq::MAX);
+                place.insert(Held { fingerprint, stage });
+                true
+            }
+        }
+    }
+
+    /// The entry that carries a key over was appended.
+    pub(super) fn carried(&self, key: KeyHash, seq: Seq) {
+        let mut shard = self.shard(key);
+        if let Some(held) = shard.held.get_mut(&key) {
+            held.stage = Stage::InDoubt(seq);
+            shard.leaving.push_back((seq, key));
+        }
     }
 
     pub(super) fn doubt(&self, key: KeyHash) {

@@ -44,6 +44,7 @@ fn clash(audit: &mut Audit<'_>, row: &GuardedRow) -> Option<String> {
         GuardedAnswer::Batch(id) => batch_clash(audit, row, *id),
         GuardedAnswer::Pool(pool) => (pool.id.account() != row.account.get())
             .then(|| format!("the pool {} is of another account", pool.id)),
+        GuardedAnswer::TopUp(_) => None,
         GuardedAnswer::Mail(id) => {
             audit.highest.mail = audit.highest.mail.max(id.get());
             None
@@ -51,11 +52,12 @@ fn clash(audit: &mut Audit<'_>, row: &GuardedRow) -> Option<String> {
     }
 }
 
-/// A key and its batch are of one entry.
+/// A key and its batch are of one entry, or the key was carried over by a later one.
 fn batch_clash(audit: &mut Audit<'_>, row: &GuardedRow, id: BatchId) -> Option<String> {
     match audit.get(&BATCHES, &keys::batch(row.account, id)) {
-        Found::Record(batch) => (batch.created_at != row.at)
-            .then(|| format!("its batch {id} was begun at another time")),
+        Found::Record(batch) => {
+            (row.at < batch.created_at).then(|| format!("its batch {id} was begun at a later time"))
+        }
         Found::Missing if audit.is_whole(MAPS.batches) => {
             Some(format!("its batch {id} is not stored"))
         }

@@ -106,6 +106,8 @@ fn consents(farm: &mut Farm, shop: NumberId) {
         },
     );
     farm.consent(conversation, back, ConsentCause::Agent);
+    // What a carrier says of a message from before that would be nothing new.
+    farm.send(shop, PEERS[2], Channel::Sms, "welcome back");
     farm.consent(conversation, out, ConsentCause::Carrier);
 }
 

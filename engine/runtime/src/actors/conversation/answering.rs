@@ -31,7 +31,7 @@ pub(super) struct Answer {
 
 /// Whether these are no words that the peer wrote to us: a carrier's about the peer, or a reaction to what
 /// we wrote.
-pub(super) fn is_automatic(fact: &Received) -> bool {
+fn is_automatic(fact: &Received) -> bool {
     let kind = fact.content.as_ref().map(|content| content.kind);
     matches!(kind, Some(ContentKind::Unsupported | ContentKind::Reaction))
 }

@@ -15,10 +15,11 @@ use didfarm_core::peer::Peer;
 use didfarm_core::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::answering::{Answer, is_automatic};
+use super::answering::Answer;
 use super::{ConversationActor, Turn};
 use crate::actors::partition::Effect;
 use crate::admission::Permit;
+use crate::bars::Upto;
 use crate::callback::Share;
 use crate::meters::auto_reply::AutoReplyOutcome;
 use crate::read::ReadError;
@@ -76,8 +77,8 @@ pub(super) struct Reaction {
 impl ConversationActor {
     /// Chooses what a message that is about to be applied leads to.
     pub(super) fn react(&self, fact: &Received, now: Timestamp) -> Reaction {
-        let word = (!is_automatic(fact)).then(|| Word::read(&fact.body));
-        let heard = word.flatten().map(|word| {
+        let word = consent::word_of(&fact.body, fact.content.as_deref(), &fact.from);
+        let heard = word.map(|word| {
             let heard = consent::hear(self.state.as_ref(), &word, fact.message);
             (word, heard)
         });
@@ -200,15 +201,19 @@ impl ConversationActor {
         event: ConsentEvent,
     ) {
         let (change, cause) = (event.change, event.cause);
-        let bars = change == ConsentChange::OptedOut && cause.is_from_everything();
+        let bars = change == ConsentChange::OptedOut;
         turn.effects.push(Effect::Consent {
             change,
             cause,
             barred: bars.then_some(conversation),
         });
         self.apply(turn, vec![Event::Consent(conversation, event)]);
-        if bars && let Some(state) = &self.state {
-            turn.bar = Some((conversation, state.last_message()));
+        let consent = self
+            .state
+            .as_ref()
+            .and_then(|state| state.consent.as_deref());
+        if bars && let Some(consent) = consent {
+            turn.bar = Some((conversation, Upto::of(consent)));
         }
     }
 }

@@ -478,6 +478,7 @@ mod tests {
             has_status_url: false,
             delivery,
             is_urgent: false,
+            is_template: false,
         }
     }
 

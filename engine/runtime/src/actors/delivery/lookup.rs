@@ -74,6 +74,8 @@ fn finished(message: Message) -> Option<Box<InFlight>> {
         has_status_url: message.status_url.is_some(),
         delivery: message.closed?,
         is_urgent: false,
+        // It is not handed over any more.
+        is_template: false,
     }))
 }
 

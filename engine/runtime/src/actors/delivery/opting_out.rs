@@ -25,7 +25,7 @@ impl DeliverySupervisor {
     /// Whether a message does not go because its peer opted out after it was accepted.
     pub(super) fn is_barred(&self, message: MessageId) -> bool {
         let open = self.book.get(message);
-        open.is_some_and(|open| self.engine.bars.holds(open.conversation, message))
+        open.is_some_and(|open| self.engine.bars.holds(open))
     }
 
     /// Settles the messages behind bars that wait, and takes down the bars with nothing open behind them.
@@ -36,7 +36,8 @@ impl DeliverySupervisor {
         let (mut waiting, mut unsettled) = (Vec::new(), FxHashSet::default());
         for open in self.book.open_deliveries() {
             let upto = || bars.get(&open.conversation);
-            let is_barred = || upto().is_some_and(|upto| open.message <= *upto);
+            let is_barred =
+                || upto().is_some_and(|upto| upto.holds(open.message, open.is_template));
             match open.delivery.phase {
                 Phase::Scheduled | Phase::Queued if is_barred() => waiting.push(open.message),
                 Phase::Submitting | Phase::InDoubt if is_barred() => {

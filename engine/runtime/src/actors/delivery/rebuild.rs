@@ -14,6 +14,7 @@ use super::book::Book;
 use super::calendar::{Calendar, Slot};
 use super::parked::ParkedReceipts;
 use super::parts::PartsDesk;
+use crate::bars::Upto;
 use didfarm_config::Settings;
 
 /// The records' view of deliveries.
@@ -35,7 +36,7 @@ pub(crate) struct Rebuilt {
     /// Messages that were being submitted.
     pub(super) unanswered: Vec<MessageId>,
     /// Messages that do not go because their peer opted out, with their conversations.
-    pub(super) barred: Vec<(ConversationId, MessageId)>,
+    pub(super) barred: Vec<(ConversationId, Upto)>,
 }
 
 impl Rebuilt {
@@ -59,7 +60,7 @@ impl Rebuilt {
                     at: open.phase_at,
                     message: open.message,
                 });
-                scheduled.push((open.conversation, open.message));
+                scheduled.push((open.conversation, open.message, open.is_template));
                 expected.extend(open.batch.map(|batch| (open.account, batch)));
                 batched.extend(open.batch.map(|batch| (open.account, batch, open.message)));
                 book.open(open, None);
@@ -68,7 +69,7 @@ impl Rebuilt {
             Phase::Queued if DeliverySupervisor::is_paced(&open) => {
                 in_line.push((open.waits_since(), open.message));
                 batched.extend(open.batch.map(|batch| (open.account, batch, open.message)));
-                scheduled.push((open.conversation, open.message));
+                scheduled.push((open.conversation, open.message, open.is_template));
                 book.open(open, None);
             }
             Phase::Queued => waiting.push(open),
@@ -83,7 +84,8 @@ impl Rebuilt {
             }
         })?;
         let mut queued: Vec<(Timestamp, MessageId)> = Vec::new();
-        let pairs = waiting.iter().map(|open| (open.conversation, open.message));
+        let pairs = waiting.iter();
+        let pairs = pairs.map(|open| (open.conversation, open.message, open.is_template));
         let barred = barred(records, scheduled.into_iter().chain(pairs))?;
         for mut open in waiting {
             if open.delivery.phase == Phase::Queued {
@@ -161,19 +163,18 @@ fn batches_of(
     Ok((batches, cancelled))
 }
 
-/// The messages among these whose peer opted out after they were accepted.
+/// The conversations of those messages among these whose peer opted out after they were accepted.
 fn barred(
     records: &Records,
-    messages: impl Iterator<Item = (ConversationId, MessageId)>,
-) -> Result<Vec<(ConversationId, MessageId)>, RecordsError> {
+    messages: impl Iterator<Item = (ConversationId, MessageId, bool)>,
+) -> Result<Vec<(ConversationId, Upto)>, RecordsError> {
     let opted_out = records.opted_out()?;
     let mut barred = Vec::new();
-    for (id, message) in messages.filter(|(id, _)| opted_out.contains(id)) {
+    for (id, message, is_template) in messages.filter(|(id, ..)| opted_out.contains(id)) {
         let conversation = records.conversation(id)?;
         let consent = conversation.and_then(|conversation| conversation.consent);
-        if consent.is_some_and(|consent| consent.bars(message)) {
-            barred.push((id, message));
-        }
+        let bars = consent.filter(|consent| consent.bars(message, is_template));
+        barred.extend(bars.map(|consent| (id, Upto::of(&consent))));
     }
     Ok(barred)
 }

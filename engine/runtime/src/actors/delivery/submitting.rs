@@ -233,7 +233,7 @@ impl DeliverySupervisor {
             self.drive(message, Input::Expired);
             return true;
         }
-        if self.engine.bars.holds(in_flight.conversation, message) {
+        if self.engine.bars.holds(in_flight) {
             let reason = Reason::OptedOut;
             self.drive(message, Input::Forbid { reason });
             return true;

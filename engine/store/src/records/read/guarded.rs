@@ -62,7 +62,7 @@ impl Records {
         Ok(page)
     }
 
-    /// The first keys of the oldest slot as far as they were used at `upto` or before, `limit` at most.
+    /// The first keys as far as they were kept at `upto` or before, `limit` at most, with what is kept.
     ///
     /// # Errors
     /// A record is damaged.
@@ -70,7 +70,7 @@ impl Records {
         &self,
         upto: Timestamp,
         limit: usize,
-    ) -> Result<Vec<(Slot, KeyHash)>, RecordsError> {
+    ) -> Result<Vec<(Slot, KeyHash, GuardedRow)>, RecordsError> {
         let mut old = Vec::new();
         let from = Bound::Unbounded;
         self.each(
@@ -78,8 +78,8 @@ impl Records {
             "idempotency key",
             from,
             |key, row: GuardedRow| match keys::guarded_of(key) {
-                Some(place) if row.at <= upto && old.len() < limit => {
-                    old.push(place);
+                Some((slot, key)) if row.at <= upto && old.len() < limit => {
+                    old.push((slot, key, row));
                     Ok(Take::Next)
                 }
                 Some(_) | None => Ok(Take::Stop),

@@ -59,7 +59,7 @@ impl Round<'_> {
             return Ok(());
         };
         self.known_batch(at, fact.account, place.batch)?
-            .moved(None, status);
+            .joined(status, at.time);
         let accepted = BatchRow {
             print: place.print,
             outcome: RowOutcome::Accepted(fact.message, fact.send_at),
