@@ -26,6 +26,7 @@ mod receipts;
 mod receiving;
 mod run;
 pub(crate) mod scheduling;
+mod slab;
 mod submitting;
 mod way;
 

@@ -15,9 +15,8 @@ use didfarm_store::seq::Seq;
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
+use super::slab::{Slab, Slot};
 use crate::account::Place;
-
-type Slot = u32;
 
 /// Stands for the entry that is being made.
 const UNFLUSHED: Seq = Seq(u64::MAX);
@@ -63,8 +62,7 @@ struct Page {
 
 /// The deliveries that the supervisor knows.
 pub(crate) struct Book {
-    pages: Vec<Option<Page>>,
-    free: Vec<Slot>,
+    pages: Slab<Page>,
     by_message: HashTable<Slot>,
     by_carrier_id: HashTable<Owner>,
     /// Finished deliveries, oldest first.
@@ -89,8 +87,8 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn page_at(pages: &[Option<Page>], slot: Slot) -> &Page {
-    pages[slot as usize]
+fn page_at(pages: &Slab<Page>, slot: Slot) -> &Page {
+    pages[slot]
         .as_ref()
         .expect("an index holds slots of present pages only")
 }
@@ -104,8 +102,7 @@ impl Book {
     /// An empty book; the records know everything up to `forgotten`.
     pub(super) fn new(finished_max: usize, forgotten: Seq) -> Book {
         Book {
-            pages: Vec::new(),
-            free: Vec::new(),
+            pages: Slab::new(),
             by_message: HashTable::new(),
             by_carrier_id: HashTable::new(),
             finished: VecDeque::new(),
@@ -128,14 +125,7 @@ impl Book {
             finished: None,
             line: Line::Never,
         };
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                self.pages.push(None);
-                Slot::try_from(self.pages.len() - 1).expect("memory ends before 2^32 deliveries")
-            }
-        };
-        self.pages[slot as usize] = Some(page);
+        let slot = self.pages.add(page);
         let pages = &self.pages;
         self.by_message
             .insert_unique(hash_message(message), slot, |slot| {
@@ -167,7 +157,7 @@ impl Book {
 
     fn page_mut(&mut self, message: MessageId) -> Option<&mut Page> {
         let slot = self.slot(message)?;
-        self.pages[slot as usize].as_mut()
+        self.pages[slot].as_mut()
     }
 
     pub(super) fn get(&self, message: MessageId) -> Option<&InFlight> {
@@ -237,8 +227,7 @@ impl Book {
         pages: std::ops::Range<usize>,
         is_meant: impl Fn(&InFlight) -> bool,
     ) -> Vec<MessageId> {
-        let pages = self.pages.get(pages).unwrap_or_default();
-        let open = pages.iter().flatten().map(|page| &page.in_flight);
+        let open = self.pages.range(pages).map(|page| &page.in_flight);
         open.filter(|open| matches!(open.delivery.phase, Phase::Scheduled | Phase::Queued))
             .filter(|open| is_meant(open))
             .map(|open| open.message)
@@ -309,7 +298,7 @@ impl Book {
         let Some(slot) = self.slot(message) else {
             return;
         };
-        let Some(page) = self.pages[slot as usize].take() else {
+        let Some(page) = self.pages.take(slot) else {
             return;
         };
         self.forgotten = self.forgotten.max(page.finished.unwrap_or(UNFLUSHED));
@@ -327,7 +316,6 @@ impl Book {
         if let Ok(entry) = self.by_message.find_entry(hash, |own| *own == slot) {
             entry.remove();
         }
-        self.free.push(slot);
     }
 
     /// Open deliveries.
@@ -339,14 +327,13 @@ impl Book {
     pub(super) fn open_deliveries(&self) -> impl Iterator<Item = &InFlight> {
         self.pages
             .iter()
-            .flatten()
             .filter(|page| page.finished.is_none())
             .map(|page| &page.in_flight)
     }
 
     /// The same, each with how it stands to its account's line.
     pub(super) fn open_in_lines(&self) -> impl Iterator<Item = (&InFlight, &Line)> {
-        let open = self.pages.iter().flatten();
+        let open = self.pages.iter();
         open.filter(|page| page.finished.is_none())
             .map(|page| (&page.in_flight, &page.line))
     }
@@ -359,7 +346,7 @@ impl Book {
         if let Some(Page {
             finished: Some(last),
             ..
-        }) = &mut self.pages[slot as usize]
+        }) = &mut self.pages[slot]
         {
             // The records are to know of this, too, when it is forgotten.
             *last = UNFLUSHED;
@@ -367,7 +354,7 @@ impl Book {
         }
         match event {
             DeliveryEvent::SubmitAccepted(..) | DeliveryEvent::ReceiptAccepted(..) => {
-                if let Some(page) = &mut self.pages[slot as usize] {
+                if let Some(page) = &mut self.pages[slot] {
                     page.submit = None;
                 }
                 self.own(slot);
