@@ -15,14 +15,15 @@ use didfarm_core::time::Timestamp;
 use rustc_hash::FxHashMap;
 
 use super::DeliverySupervisor;
-use super::run::{AT_HAND_MAX, Run, read_ahead};
+use super::run::{Run, read_ahead};
 use super::way::LetGo;
 use crate::account::{AccountHandle, Place};
 
 /// Messages of all lines that are asked of the records at once.
 const ASKED_MAX: usize = 16_384;
-/// Runs at the head of a line of which what is to be handed over stays at hand when it comes.
-const RUNS_AT_HAND_MAX: usize = 2;
+/// Messages of one line, and of all, of which what is to be handed over stays at hand when they come.
+const AT_HAND_MAX: usize = 65_536;
+const AT_HAND_ALL_MAX: usize = 500_000;
 /// The most messages that one turn lets go or holds.
 const RELEASED_PER_TURN_MAX: usize = 10_000;
 /// The least time between two looks at the lines, in milliseconds.
@@ -34,6 +35,9 @@ pub(super) struct Pacing {
     looked_at: Timestamp,
     /// Messages that the records were asked for and have not told of.
     asked: usize,
+    /// How many of each line are at hand or asked for, at most: as it was at the last look, and what came since.
+    at_hand: FxHashMap<AccountId, usize>,
+    at_hand_all: usize,
 }
 
 impl Pacing {
@@ -43,6 +47,8 @@ impl Pacing {
             lines: FxHashMap::default(),
             looked_at: Timestamp::ZERO,
             asked: 0,
+            at_hand: FxHashMap::default(),
+            at_hand_all: 0,
         }
     }
 
@@ -87,12 +93,39 @@ impl Pacing {
         at.ok().map(|at| &runs[at])
     }
 
-    fn run_mut(&mut self, account: AccountId, batch: Option<BatchId>) -> &mut Run {
-        self.run_at_mut(account, batch).1
+    /// Puts a message at the end of its run; says whether what is to be handed over stays at hand, if it is.
+    fn push(
+        &mut self,
+        account: AccountId,
+        batch: Option<BatchId>,
+        message: MessageId,
+        at_hand: bool,
+    ) -> bool {
+        let of_line = self.at_hand.get(&account).copied().unwrap_or(0);
+        let has_room = of_line < AT_HAND_MAX && self.at_hand_all < AT_HAND_ALL_MAX;
+        let run = self.run_mut(account, batch);
+        // Only the first ones of a run are at hand, without a gap.
+        let stays = at_hand && has_room && run.at_hand == run.waiting.len();
+        run.at_hand += usize::from(stays);
+        run.waiting.push_back(message);
+        if stays {
+            *self.at_hand.entry(account).or_default() += 1;
+            self.at_hand_all += 1;
+        }
+        stays
     }
 
-    /// A run, and which of its line it is.
-    fn run_at_mut(&mut self, account: AccountId, batch: Option<BatchId>) -> (usize, &mut Run) {
+    /// Counts what is at hand, now that the lines were looked at.
+    fn count_all(&mut self) {
+        let of_line = |runs: &Vec<Run>| runs.iter().map(|run| run.at_hand).sum();
+        let lines = self.lines.iter();
+        self.at_hand = lines
+            .map(|(account, runs)| (*account, of_line(runs)))
+            .collect();
+        self.at_hand_all = self.at_hand.values().sum();
+    }
+
+    fn run_mut(&mut self, account: AccountId, batch: Option<BatchId>) -> &mut Run {
         let runs = self.lines.entry(account).or_default();
         // Scheduled messages first, then the batches from the oldest on.
         let at = match runs.binary_search_by_key(&batch, |run| run.batch) {
@@ -102,7 +135,7 @@ impl Pacing {
                 at
             }
         };
-        (at, &mut runs[at])
+        &mut runs[at]
     }
 
     /// Takes over what is known of a batch, unless it is in line already.
@@ -192,13 +225,7 @@ impl DeliverySupervisor {
             return self.enqueue(message);
         };
         let at_hand = self.book.waiting(message).is_some();
-        let (at, run) = self.pacing.run_at_mut(account, batch);
-        let stays = at_hand
-            && at < RUNS_AT_HAND_MAX
-            && run.at_hand == run.waiting.len()
-            && run.at_hand < AT_HAND_MAX;
-        run.at_hand += usize::from(stays);
-        run.waiting.push_back(message);
+        let stays = self.pacing.push(account, batch, message, at_hand);
         self.book.line_up(message, place);
         if at_hand && !stays {
             self.book.lay_by(message);
@@ -228,6 +255,7 @@ impl DeliverySupervisor {
             read_ahead(runs, room, &mut wanted);
         }
         pacing.asked += wanted.len();
+        pacing.count_all();
         self.pacing = pacing;
         self.engine.in_line.store(in_line, Ordering::Release);
         if !let_go.held.is_empty() {
@@ -320,6 +348,32 @@ mod tests {
         pacing.drop_batch(account, BatchId(3));
         pacing.prune(|_| false);
         assert!(pacing.lines.is_empty());
+    }
+
+    #[test]
+    fn so_much_stays_at_hand_of_a_line_and_no_gap_is_in_it() {
+        let mut pacing = Pacing::new();
+        let (one, other) = (AccountId(1), AccountId(2));
+        for message in 0..AT_HAND_MAX as u64 {
+            // Many batches, as of documents of a few rows each.
+            let batch = Some(BatchId(message / 10));
+            assert!(pacing.push(one, batch, MessageId(message), true));
+        }
+        let mut push = |account, at_hand| {
+            pacing.push(
+                account,
+                Some(BatchId(100_000)),
+                MessageId(1_000_000),
+                at_hand,
+            )
+        };
+        assert!(!push(one, true), "the line has enough at hand");
+        assert!(push(other, true));
+        assert!(!push(other, false));
+        assert!(!push(other, true), "one before it is not at hand");
+        pacing.drop_batch(one, BatchId(0));
+        pacing.count_all();
+        assert!(pacing.push(one, Some(BatchId(100_001)), MessageId(1_000_001), true));
     }
 
     #[test]

@@ -6,10 +6,10 @@ use didfarm_core::batch::Spread;
 use didfarm_core::ids::{BatchId, MessageId};
 use didfarm_core::time::Timestamp;
 
-/// Messages of one line that are at hand, or asked of the records, at most.
-pub(super) const AT_HAND_MAX: usize = 4_096;
-/// More of a batch are asked for once so few of it are left.
-const AT_HAND_MIN: usize = AT_HAND_MAX / 2;
+/// Messages of one line that are read ahead of their turn at most.
+const READ_AHEAD_MAX: usize = 8_192;
+/// More of a run are asked for once so few of it are left.
+const READ_AHEAD_MIN: usize = READ_AHEAD_MAX / 2;
 /// How much of what a batch that is spread has missed is made up for, in milliseconds.
 const MADE_UP_MS_MAX: u64 = 1_000;
 /// How long a message that cannot be read holds up those behind it, in milliseconds.
@@ -119,12 +119,12 @@ impl Run {
 
 /// Asks for what comes next of a line, as far as there is room; from the first runs on, as they go first.
 pub(super) fn read_ahead(runs: &mut [Run], room: usize, wanted: &mut Vec<MessageId>) {
-    let (mut left, most) = (AT_HAND_MAX, wanted.len() + room);
+    let (mut left, most) = (READ_AHEAD_MAX, wanted.len() + room);
     for run in runs {
         if left == 0 || wanted.len() >= most {
             return;
         }
-        if !run.paused && run.at_hand <= AT_HAND_MIN && run.at_hand < run.waiting.len() {
+        if !run.paused && run.at_hand <= READ_AHEAD_MIN && run.at_hand < run.waiting.len() {
             let until = run
                 .waiting
                 .len()
@@ -152,17 +152,17 @@ mod tests {
         };
         let (mut runs, mut wanted) = ([run(0..3), run(3..10_000), run(10_000..10_003)], vec![]);
         read_ahead(&mut runs, ASKED_MAX, &mut wanted);
-        assert_eq!(wanted.len(), AT_HAND_MAX);
+        assert_eq!(wanted.len(), READ_AHEAD_MAX);
         assert_eq!(
             runs.each_ref().map(|run| run.at_hand),
-            [3, AT_HAND_MAX - 3, 0]
+            [3, READ_AHEAD_MAX - 3, 0]
         );
         // Nothing more is asked for while half of it is there.
         read_ahead(&mut runs, ASKED_MAX, &mut wanted);
-        assert_eq!(wanted.len(), AT_HAND_MAX);
+        assert_eq!(wanted.len(), READ_AHEAD_MAX);
         let mut others = [run(0..100)];
         read_ahead(&mut others, 7, &mut wanted);
-        assert_eq!((others[0].at_hand, wanted.len()), (7, AT_HAND_MAX + 7));
+        assert_eq!((others[0].at_hand, wanted.len()), (7, READ_AHEAD_MAX + 7));
         read_ahead(&mut others, 0, &mut wanted);
         assert_eq!(others[0].at_hand, 7);
     }
