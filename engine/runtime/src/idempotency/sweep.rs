@@ -82,9 +82,14 @@ fn sweep(shared: &Shared) -> Result<Swept, RecordsError> {
         shared.keys.slots.prune(&stored, now, age_s);
         return Ok(Swept::Nothing);
     }
-    let (mut leaving, mut kept) = (Vec::with_capacity(old.len()), Vec::new());
-    for (slot, key, row) in old {
-        if is_kept(shared, &row, now)? {
+    // All of it is read before any key is held: a record that cannot be read leaves none held.
+    let judged = old
+        .into_iter()
+        .map(|(slot, key, row)| Ok((is_kept(shared, &row, now)?, slot, key, row)))
+        .collect::<Result<Vec<_>, RecordsError>>()?;
+    let (mut leaving, mut kept) = (Vec::with_capacity(judged.len()), Vec::new());
+    for (keeps, slot, key, row) in judged {
+        if keeps {
             // A request that comes with it just now keeps it where it is until the next look.
             if !shared.keys.carry(key, row.fingerprint) {
                 continue;
