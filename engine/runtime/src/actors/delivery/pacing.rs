@@ -277,6 +277,7 @@ impl DeliverySupervisor {
         let (now, mut moves) = (self.batch.mono, false);
         for run in runs {
             run.wake(self.batch.at);
+            run.is_blocked = !run.may_go(now);
             while let Some(message) = run.waiting.front().copied()
                 && let_go.len() < RELEASED_PER_TURN_MAX
                 && run.may_go(now)
@@ -299,6 +300,7 @@ impl DeliverySupervisor {
                     run.pop(now);
                     let_go.add(message, &way);
                 } else {
+                    run.is_blocked = true;
                     break;
                 }
             }

@@ -8,6 +8,8 @@ use didfarm_core::time::Timestamp;
 
 /// Messages of one line that are read ahead of their turn at most.
 const READ_AHEAD_MAX: usize = 8_192;
+/// The first ones of a run that are asked for: it may turn out that they cannot go yet.
+const READ_FIRST_MAX: usize = 64;
 /// More of a run are asked for once so few of it are left.
 const READ_AHEAD_MIN: usize = READ_AHEAD_MAX / 2;
 /// How much of what a batch that is spread has missed is made up for, in milliseconds.
@@ -26,6 +28,9 @@ pub(super) struct Run {
     pub(super) at_hand: usize,
     /// Since when the first one is waited for, which is not at hand.
     pub(super) stuck_since: Option<Timestamp>,
+    /// Whether what is at hand of it could not go for another reason than the account's limit: those behind it
+    /// go meanwhile, and are read as if it were not there.
+    pub(super) is_blocked: bool,
     /// Messages of the batch that are scheduled, and will come to the line.
     pub(super) expected: u64,
     /// Messages for whose peers it is quiet, by when they are looked at again.
@@ -42,6 +47,7 @@ impl Run {
             waiting: VecDeque::new(),
             at_hand: 0,
             stuck_since: None,
+            is_blocked: false,
             expected: 0,
             held: BTreeMap::new(),
         }
@@ -70,6 +76,10 @@ impl Run {
 
     /// The first one is not at hand: after a while the others go before it, and it is asked for once more.
     pub(super) fn wait_for_first(&mut self, now: Timestamp) {
+        if self.at_hand == 0 {
+            // Nobody was asked for it.
+            return;
+        }
         let since = *self.stuck_since.get_or_insert(now);
         if now.ms_since(since) >= STUCK_MS
             && let Some(message) = self.drop_first()
@@ -124,17 +134,30 @@ pub(super) fn read_ahead(runs: &mut [Run], room: usize, wanted: &mut Vec<Message
         if left == 0 || wanted.len() >= most {
             return;
         }
-        if !run.paused && run.at_hand <= READ_AHEAD_MIN && run.at_hand < run.waiting.len() {
+        let is_wanted = !run.is_blocked || run.at_hand == 0;
+        if !run.paused
+            && is_wanted
+            && run.at_hand <= READ_AHEAD_MIN
+            && run.at_hand < run.waiting.len()
+        {
+            let most_of_run = if run.at_hand == 0 {
+                READ_FIRST_MAX
+            } else {
+                left
+            };
             let until = run
                 .waiting
                 .len()
                 .min(left)
+                .min(most_of_run)
                 .min(run.at_hand + (most - wanted.len()));
             let until = until.max(run.at_hand);
             wanted.extend(run.waiting.range(run.at_hand..until));
             run.at_hand = until;
         }
-        left = left.saturating_sub(run.at_hand);
+        if !run.is_blocked {
+            left = left.saturating_sub(run.at_hand);
+        }
     }
 }
 
@@ -152,19 +175,56 @@ mod tests {
         };
         let (mut runs, mut wanted) = ([run(0..3), run(3..10_000), run(10_000..10_003)], vec![]);
         read_ahead(&mut runs, ASKED_MAX, &mut wanted);
-        assert_eq!(wanted.len(), READ_AHEAD_MAX);
         assert_eq!(
             runs.each_ref().map(|run| run.at_hand),
-            [3, READ_AHEAD_MAX - 3, 0]
+            [3, READ_FIRST_MAX, 3]
         );
+        read_ahead(&mut runs, ASKED_MAX, &mut wanted);
+        assert_eq!(
+            runs.each_ref().map(|run| run.at_hand),
+            [3, READ_AHEAD_MAX - 3, 3]
+        );
+        assert_eq!(wanted.len(), READ_AHEAD_MAX + 3);
         // Nothing more is asked for while half of it is there.
         read_ahead(&mut runs, ASKED_MAX, &mut wanted);
-        assert_eq!(wanted.len(), READ_AHEAD_MAX);
+        assert_eq!(wanted.len(), READ_AHEAD_MAX + 3);
+        wanted.clear();
         let mut others = [run(0..100)];
         read_ahead(&mut others, 7, &mut wanted);
-        assert_eq!((others[0].at_hand, wanted.len()), (7, READ_AHEAD_MAX + 7));
+        assert_eq!((others[0].at_hand, wanted.len()), (7, 7));
         read_ahead(&mut others, 0, &mut wanted);
         assert_eq!(others[0].at_hand, 7);
+    }
+
+    #[test]
+    fn a_run_that_cannot_go_holds_up_no_reading_of_those_behind_it() {
+        let run = |messages: std::ops::Range<u64>| Run {
+            waiting: messages.map(MessageId).collect(),
+            ..Run::new(None)
+        };
+        let (mut runs, mut wanted) = ([run(0..100_000), run(100_000..100_100)], vec![]);
+        // As much as may stay at hand when it comes.
+        runs[0].at_hand = 65_536;
+        read_ahead(&mut runs, ASKED_MAX, &mut wanted);
+        assert!(wanted.is_empty(), "the first goes first");
+        runs[0].is_blocked = true;
+        read_ahead(&mut runs, ASKED_MAX, &mut wanted);
+        assert_eq!(wanted.first(), Some(&MessageId(100_000)));
+        assert_eq!(runs[0].at_hand, 65_536);
+    }
+
+    #[test]
+    fn what_was_not_asked_for_keeps_its_turn() {
+        let mut run = Run::new(None);
+        run.waiting = (1..=2).map(MessageId).collect();
+        let at = |ms: i64| Timestamp(1_000_000_000 + ms * 1_000);
+        run.wait_for_first(at(0));
+        run.wait_for_first(at(60_000));
+        assert_eq!(run.waiting, [1, 2].map(MessageId));
+        run.at_hand = 1;
+        run.wait_for_first(at(60_000));
+        run.wait_for_first(at(65_000));
+        assert_eq!(run.waiting, [2, 1].map(MessageId));
     }
 
     #[test]
